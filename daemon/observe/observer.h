@@ -1,0 +1,42 @@
+// Builds the Snapshot of each tick: takes the probes' differences, reads PROC, cgroup v2 and SYS for what was
+// active. Owned and called by main; publishes nothing by itself.
+#pragma once
+
+#include <functional>
+#include <map>
+#include <memory>
+#include <set>
+#include <string>
+
+#include "base/files.h"
+#include "base/time.h"
+#include "discover/go_process.h"
+#include "observe/snapshot.h"
+#include "probe/probes.h"
+
+namespace gotuned {
+
+struct ObserverOptions {
+    Roots roots{};
+    Duration idle_reread = std::chrono::minutes(1);  ///< an idle process is read at least this often
+};
+
+class Observer {
+public:
+    /// `probes` may be null (no BPF): its signals are then absent, not_attached.
+    static std::unique_ptr<Observer> make(const ObserverOptions& options, Probes* probes);
+    virtual ~Observer() = default;
+
+    virtual void found(std::shared_ptr<const GoProcess> process, MonoTime now) = 0;
+    /// Takes the last differences; they are in the next Snapshot, marked exited.
+    virtual void lost(const ProcessId& process, MonoTime now) = 0;
+    /// The sysctls that host.sysctl() and sysctl.* knobs name.
+    virtual void want_sysctls(std::set<std::string> names) = 0;
+    /// Names a process's service (operator's target names come first); asked once for each process and after a reload.
+    virtual void name_services(std::function<std::string(const GoProcess&)> name) = 0;
+
+    /// `scheduled` is the tick's planned time.
+    virtual SnapshotPtr observe(MonoTime scheduled, WallTime wall, std::vector<LiveAdjustment> adjustments) = 0;
+};
+
+}  // namespace gotuned

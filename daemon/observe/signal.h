@@ -1,0 +1,76 @@
+// The catalogue of signals: each has one name, one unit, one source (`gotunectl signals` prints this table).
+// Everything that names a signal (rules, metrics, docs) goes through it.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <span>
+#include <string_view>
+#include <vector>
+
+#include "base/target.h"
+#include "base/value.h"
+
+namespace gotuned {
+
+/// Signals that this version measures. The order is that of the table signals().
+enum class Signal : std::uint16_t {
+    // process, latency
+    epoll_wake, netpoll_timer_late, netpoll_sleep, netpoll_poll_rate, netpoll_empty_ratio, netpoll_events_mean, runq,
+    syscall_read, syscall_write, syscall_accept, syscall_connect, syscall_open, syscall_close, syscall_fsync,
+    syscall_mmap, syscall_futex, syscall_sleep, syscall_wait, syscall_clone, syscall_other, syscall_jitter,
+    errors_emfile, errors_enfile, errors_eagain, errors_enomem, errors_econnrefused, errors_etimedout,
+    errors_eaddrnotavail,
+    // process, gauges
+    go_version, proc_threads, proc_threads_ratio, mem_rss, mem_anon, mem_file, mem_shmem, mem_swap,
+    fd_used, fd_limit, fd_hard, nproc_used, nproc_limit, cpu_usage, cpu_allowed, cpu_migrations,
+    // cgroup
+    cg_memory_current, cg_memory_high, cg_memory_max, cg_memory_low, cg_memory_min, cg_memory_swap_current,
+    cg_memory_working_set, cg_memory_anon, cg_memory_file, cg_memory_inactive_file, cg_memory_shmem, cg_memory_sock,
+    cg_memory_kernel, cg_memory_psi_some, cg_memory_psi_full, cg_memory_stall_rate, cg_memory_events_high,
+    cg_memory_events_max, cg_memory_events_oom_kill, cg_memory_refault, cg_cpu_quota, cg_cpu_throttled,
+    cg_cpu_psi_some, cg_io_psi_full, cg_pids_current, cg_pids_max,
+    // host
+    host_memory_available, host_memory_psi_some, host_memory_psi_full, host_swap_used, host_swap_in, host_swap_out,
+    host_cpu_psi_some, host_cpu_steal, host_cpu_context_switch, host_kernel,
+    end_of_signals
+};
+
+enum class SignalKind : std::uint8_t {
+    quantity,
+    distribution,  ///< read through a statistic: p50 p90 p99 max mean stddev count rate
+    text,
+    cpus,
+};
+
+struct SignalInfo {
+    Signal id;
+    std::string_view name;  ///< dotted, with its prefix: "epoll.wake", "cgroup.memory.high", "host.swap.used"
+    Scope scope;            ///< whose signal it is: a process rule reads cgroup.… and host.… too
+    SignalKind kind;
+    Unit unit;              ///< of the quantity, or of the distribution's values
+    bool sampled;           ///< looked at in windows: carries its exposure
+    bool gauge_at_will;     ///< a gauge (exported as is); false: a rate, exported as a counter
+    std::string_view meaning;
+    std::string_view source;
+};
+/// The whole table, in the order of Signal.
+std::span<const SignalInfo> signals();
+const SignalInfo& info(Signal id);
+std::optional<Signal> find_signal(std::string_view name);
+
+/// Statistics of a distribution, as they are written behind its name.
+enum class Statistic : std::uint8_t { p50, p90, p99, max, mean, stddev, count, rate };
+std::string_view to_string(Statistic statistic);
+std::optional<Statistic> parse_statistic(std::string_view name);
+/// count → count, rate → count/s, the others → the distribution's unit.
+Unit unit_of(const SignalInfo& signal, Statistic statistic);
+
+/// Signals of the catalogue that this version does not build yet: naming one is a load error that says so.
+struct UnbuiltSignal {
+    std::string_view name;  ///< without statistic: "netpoll.wait", "go.goroutines"
+    std::string_view meaning;
+};
+std::span<const UnbuiltSignal> unbuilt_signals();
+
+}  // namespace gotuned

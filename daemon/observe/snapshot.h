@@ -1,0 +1,122 @@
+// The Snapshot: everything that was seen in one tick, immutable once published. The rulebook evaluates nothing
+// else (so it can be recorded and replayed), and one scrape is answered from one Snapshot.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <variant>
+#include <vector>
+
+#include "base/distribution.h"
+#include "base/reading.h"
+#include "base/target.h"
+#include "base/time.h"
+#include "base/value.h"
+#include "discover/go_process.h"
+#include "observe/signal.h"
+
+namespace gotuned {
+
+/// For how long a sampled signal was really looked at, of how long.
+struct Exposure {
+    Duration window{};    ///< what the value stands for (the tick, or less for a new process)
+    Duration observed{};  ///< how much of it was looked at; equal to window when not sampled
+    friend bool operator==(const Exposure&, const Exposure&) = default;
+};
+/// Least exposure for a sampled value to count.
+inline constexpr Duration least_exposure = std::chrono::milliseconds(100);
+
+using DistributionPtr = std::shared_ptr<const Distribution>;
+using SignalValue = std::variant<Quantity, std::string, CpuSet, DistributionPtr>;
+
+/// One signal of one target. A sampled value is already scaled by window / observed.
+struct SignalReading {
+    Reading<SignalValue> value{};
+    Exposure exposure{};
+};
+
+/// The signals of one target, ordered by id.
+class SignalTable {
+public:
+    void set(Signal id, SignalReading reading);
+    void set(Signal id, Quantity value) { set(id, SignalReading{Reading<SignalValue>(SignalValue(value)), {}}); }
+    void set(Signal id, Absent why) { set(id, SignalReading{Reading<SignalValue>(std::move(why)), {}}); }
+    /// Never null: a signal that was not set is absent, not_observed.
+    [[nodiscard]] const SignalReading& get(Signal id) const;
+    [[nodiscard]] const std::vector<std::pair<Signal, SignalReading>>& all() const { return table_; }
+
+private:
+    std::vector<std::pair<Signal, SignalReading>> table_;
+};
+
+struct CgroupState {
+    CgroupId id{};
+    std::string path{};  ///< in the unified hierarchy
+    std::string unit{};  ///< when it is a systemd unit's
+    SignalTable signals{};
+    MonoTime read_at{};
+};
+
+struct ProcessState {
+    std::shared_ptr<const GoProcess> process{};  ///< never null
+    /// The operator's target names that match (rulebook `targets:`), and the service it is exported under.
+    std::string service{};
+    SignalTable signals{};
+    MonoTime since{};       ///< first seen by this daemon
+    MonoTime read_at{};     ///< when /proc was last read; older than the tick for an idle process
+    bool active = false;    ///< its slot showed a context switch in this tick
+    bool exited = false;    ///< ended in this tick: its last differences are here, it is no target any more
+};
+
+struct HostState {
+    std::string boot_id{};
+    SignalTable signals{};
+    /// host.sysctl("name"): those that the rulebook asked for.
+    std::map<std::string, Reading<std::string>> sysctls{};
+    std::map<std::string, std::string> environment{};  ///< env("NAME") of host scope: GOTUNED_*
+};
+
+/// How far an adjustment has come (tune/engine.h moves it).
+enum class AdjustmentState : std::uint8_t {
+    planned, applied, kept, undo_deferred, undone, refused, drifted, gone, failed
+};
+std::string_view to_string(AdjustmentState state);
+std::optional<AdjustmentState> parse_adjustment_state(std::string_view text);
+
+/// What the rulebook needs to know of an adjustment that is in force: plain data that tune reports and main
+/// puts into the next Snapshot. All adjustments of one decision share a group.
+struct LiveAdjustment {
+    std::int64_t id = 0;
+    std::int64_t group = 0;
+    std::string rule{};
+    TargetId target{};
+    std::string knob{};      ///< "rlimit.nofile"
+    Value original{};        ///< of the chain: what undo goes back to
+    Value set{};             ///< what the kernel held after our last write
+    AdjustmentState state = AdjustmentState::applied;  ///< applied (being verified), kept, undo_deferred, drifted
+    int step = 1;            ///< 1 for the first write of a chain
+    MonoTime read_back{};    ///< settle starts here
+    MonoTime kept_at{};      ///< meaningful in state kept
+    /// before(x): values at the decision, by the printed expression.
+    std::map<std::string, Reading<Value>> before{};
+};
+
+struct Snapshot {
+    std::uint64_t sequence = 0;
+    MonoTime at{};           ///< the scheduled tick
+    WallTime wall{};
+    Duration window{};       ///< since the Snapshot before; zero in the first
+    HostState host{};
+    std::map<CgroupId, std::shared_ptr<const CgroupState>> cgroups{};
+    std::map<ProcessId, std::shared_ptr<const ProcessState>> processes{};
+    std::vector<LiveAdjustment> adjustments{};
+
+    /// The cgroup of a process; null when it has none that we could read.
+    [[nodiscard]] const CgroupState* cgroup_of(const ProcessState& process) const;
+};
+using SnapshotPtr = std::shared_ptr<const Snapshot>;
+
+}  // namespace gotuned

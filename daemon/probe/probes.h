@@ -1,0 +1,103 @@
+// The probes: loads bpf/, attaches what this kernel lets attach, opens and closes the system-call windows, and
+// hands out what the slots counted. Used by observe (differences) and main (events, the loop); decides nothing.
+#pragma once
+
+#include <array>
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "base/distribution.h"
+#include "base/result.h"
+#include "base/target.h"
+#include "base/time.h"
+#include "bpf/gotuned.h"
+
+namespace gotuned {
+
+/// What became of one BPF program: exported as gotuned_probe_attached{probe,tier,reason}.
+struct ProbeReport {
+    std::string probe{};   ///< "sched_switch"
+    std::string tier{};    ///< "tp_btf", "raw_tp", "tracepoint", "none"
+    bool attached = false; ///< windowed programs: could be attached when last tried
+    bool windowed = false;
+    std::string reason{};  ///< why not, in words; empty when attached
+    std::uint64_t runs = 0;       ///< as far as sampled (BPF_ENABLE_STATS), 0 when not
+    double cpu_seconds = 0;       ///< estimated: events × sampled cost a run; never falls
+};
+
+/// What an exec, exit or fork event says (bpf/gotuned.h, gt_event).
+using ProbeEvent = gt_event;
+
+/// What a slot counted since it was last taken. Counts of `window`, `jitter`, `polls` and `failed` are raw:
+/// they stand for `observed`, not for the whole time.
+struct SlotDelta {
+    std::uint64_t switches = 0;
+    std::uint64_t migrations = 0;
+    Distribution epoll_wake{}, netpoll_sleep{}, timer_late{}, runq{};
+    std::array<Distribution, GT_CLASSES> blocked{};
+    std::array<Distribution, GT_CLASSES> window{};
+    struct Jitter { double count = 0, sum = 0, sum_of_squares = 0; };  ///< seconds, seconds²
+    std::array<Jitter, GT_CLASSES> jitter{};
+    std::array<std::uint64_t, GT_ERRNOS> failed{};
+    struct Polls { std::uint64_t polls[2]{}, empty[2]{}, events[2]{}; } polls{};
+    Duration elapsed{};   ///< since the slot was last taken (or watched)
+    Duration observed{};  ///< of it, time with the system-call window open
+    Duration scheduler_observed{};  ///< of it, time with the scheduler probes attached: elapsed or 0
+};
+
+/// What the kernel allows, found by looking and by trying.
+struct ProbeFeatures {
+    std::string lockdown{};      ///< "none", "integrity", "confidentiality", "unknown"
+    bool kernel_btf = false;
+    bool task_storage = false;
+    bool task_pt_regs_helper = false;
+    std::string kernel{};        ///< uname release
+};
+
+struct ProbeOptions {
+    std::size_t max_processes = 2048;   ///< slots
+    bool system_call_windows = true;
+};
+
+class Probes {
+public:
+    /// Loads and attaches. A program that cannot attach is reported, not fatal; only a kernel with no BPF at
+    /// all still gives a Probes that reports everything as not attached.
+    static std::unique_ptr<Probes> load(const ProbeOptions& options);
+    virtual ~Probes() = default;
+
+    /// Starts counting for a process; errors: no free slot (ENOSPC), the map refused.
+    virtual Status watch(const ProcessId& process) = 0;
+    /// Stops, and gives the slot's last differences.
+    virtual SlotDelta unwatch(const ProcessId& process) = 0;
+    /// Differences since the last take; zero elapsed when not watched.
+    virtual SlotDelta take(const ProcessId& process, MonoTime now) = 0;
+    /// Cheap look without taking: context switches since the last take.
+    virtual std::uint64_t switches_since(const ProcessId& process) const = 0;
+
+    /// Processes whose children inherit what was adjusted: forks of these (and of their children) give GT_FORK.
+    virtual Status add_heir(pid_t pid) = 0;
+    virtual void remove_heir(pid_t pid) = 0;
+
+    /// Opens or closes the window of the system-call probes. Attaching costs about 0.4 ms.
+    virtual Status open_window() = 0;
+    virtual void close_window() = 0;
+    [[nodiscard]] virtual bool window_open() const = 0;
+
+    /// For the loop: readable when events wait; -1 when there is no ring buffer.
+    [[nodiscard]] virtual int event_fd() const = 0;
+    /// Calls back for each event that waits.
+    virtual void drain_events(const std::function<void(const ProbeEvent&)>& callback) = 0;
+
+    [[nodiscard]] virtual std::vector<ProbeReport> reports() const = 0;
+    [[nodiscard]] virtual const ProbeFeatures& features() const = 0;
+    /// Lost events by reason, never falling: {probe, reason, count}.
+    struct Drop { std::string probe, reason; std::uint64_t count; };
+    [[nodiscard]] virtual std::vector<Drop> drops() const = 0;
+    /// Runs BPF_ENABLE_STATS for `duration` from now (the loop calls it now and then), so reports() can tell costs.
+    virtual void sample_costs(Duration duration) = 0;
+};
+
+}  // namespace gotuned

@@ -1,0 +1,102 @@
+// The evaluator: (Rulebook, Snapshot, RuleState) → Decisions. Pure: no file, clock or thread; the same code runs
+// live, in `plan` and in replay. It owns all timing of a rule but cooldown, quarantine and the budgets, which are
+// tune's guard.
+#pragma once
+
+#include <map>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "observe/snapshot.h"
+#include "rulebook/rulebook.h"
+
+namespace gotuned {
+
+enum class DecisionKind {
+    fire,    ///< the condition held for `for`: make these writes (tune's guard may refuse; repeated each Snapshot)
+    keep,    ///< verified through hold (or kept unverified)
+    fail,    ///< expect was false, or unknown to the end: undo the step, or keep when `otherwise: keep`
+    undo,    ///< undo_when held, or the rule is gone, no longer enforced, no longer matches, or opted out
+};
+std::string_view to_string(DecisionKind kind);
+
+struct PlannedWrite {
+    std::string knob{};
+    Reading<Value> to{};   ///< computed from the Snapshot; absent: nothing may be written (unknown)
+    std::optional<Adjust::Placement> placement{};
+    std::string text{};    ///< advise
+    std::optional<Quantity> least{}, most{};
+};
+
+struct Decision {
+    DecisionKind kind{};
+    std::string rule{};
+    TargetId target{};
+    MonoTime at{};
+    Mode mode = Mode::observe;
+    Severity severity = Severity::info;
+    Duration cooldown{};
+    std::vector<PlannedWrite> writes{};  ///< fire
+    int step = 1;                        ///< fire: 1, or the next step of a live chain
+    std::int64_t group = 0;              ///< keep, fail, undo: the live group meant; fire with step > 1: the chain's
+    Otherwise otherwise = Otherwise::undo;  ///< fail
+    bool verified = false;               ///< keep: false is kept(unverified)
+    std::string reason{};                ///< "undo_when held for 10m", "expect false", "rule removed", …
+    Evidence evidence{};
+    std::map<std::string, Reading<Value>> before{};  ///< fire: values of before(x)
+};
+
+/// How one rule stands for one target: for status, explain and gotuned_rule_state.
+struct RuleStanding {
+    std::string rule{};
+    TargetId target{};
+    enum class State { idle, pending, firing, verifying, kept, unknown } state{};
+    Duration held{};            ///< for how long the condition has been true
+    Absent unknown{};           ///< state unknown: why
+};
+std::string_view to_string(RuleStanding::State state);
+
+struct Evaluation {
+    std::vector<Decision> decisions{};
+    std::vector<RuleStanding> standings{};
+    /// Unknown conditions by rule and reason, in this evaluation.
+    std::map<std::pair<std::string, Absence>, std::uint64_t> unknowns{};
+};
+
+/// All memory between Snapshots: clocks and series by (rule, target). Copyable in depth, for plan.
+class RuleState {
+public:
+    RuleState();
+    RuleState(RuleState&&) noexcept;
+    RuleState& operator=(RuleState&&) noexcept;
+    ~RuleState();
+    struct Data;
+    Data& data() { return *data_; }
+    [[nodiscard]] const Data& data() const { return *data_; }
+
+private:
+    std::unique_ptr<Data> data_;
+};
+
+Evaluation evaluate(const Rulebook& rulebook, const Snapshot& snapshot, RuleState& state);
+
+/// After a reload: keeps clocks and series of rules whose text did not change (rulebook.md, Loading); a changed
+/// `when` starts `for` anew, a changed `verify` starts at settle.
+void carry_over(const Rulebook& before, const Rulebook& after, RuleState& state);
+
+/// What `explain RULE TARGET` shows: condition tree with values, held/for, and expect / undo_when when live.
+struct Explanation {
+    Evidence when{};
+    Duration held{}, needed{};
+    std::optional<Evidence> expect{}, undo_when{};
+    std::vector<PlannedWrite> writes{};
+    std::string note{};   ///< "does not match: not in targets [payments]", "opted out by environment", …
+};
+Result<Explanation> explain(const Rulebook& rulebook, const Snapshot& snapshot, const RuleState& state,
+                            std::string_view rule, const TargetId& target);
+
+/// The targets a rule is evaluated for in this Snapshot.
+std::vector<TargetId> targets_of(const Rulebook& rulebook, const Rule& rule, const Snapshot& snapshot);
+
+}  // namespace gotuned

@@ -1,0 +1,35 @@
+// Which knobs exist, for the loader: name, scope, type of value and constant bounds. tune/ implements them;
+// a test holds that both tables name the same.
+#pragma once
+
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+
+#include "base/target.h"
+#include "base/value.h"
+
+namespace gotuned {
+
+struct KnobInfo {
+    std::string_view name;  ///< "rlimit.nofile", "cpu.affinity", "cgroup.memory.high", "sysctl." (a prefix), "advise"
+    bool prefix = false;    ///< the name goes on: sysctl.NAME
+    Scope scope{};          ///< whose knob it is: a rule of narrower scope must not turn it
+    enum class Takes { count, bytes, cpus, sysctl, text } takes{};
+    double least = 0;       ///< constant safe bounds of a quantity (packaged; a rule may narrow)
+    double most = unlimited_value;
+    bool shared = false;    ///< moves a resource that processes share (affinity, swappiness, memory.low/min)
+    std::string_view meaning;
+};
+std::span<const KnobInfo> knob_catalogue();
+/// The entry for a full knob name ("sysctl.vm.swappiness"); nullptr when there is none.
+const KnobInfo* find_knob_info(std::string_view name);
+/// Constant bounds of one sysctl ("vm.swappiness": 0–200); nothing when the name has none packaged.
+struct SysctlBounds { double least = 0, most = unlimited_value; };
+std::optional<SysctlBounds> sysctl_bounds(std::string_view name);
+
+/// Knobs of the catalogue that this version does not build yet (naming one is a load error that says so).
+std::span<const std::string_view> unbuilt_knobs();
+
+}  // namespace gotuned
