@@ -1,0 +1,3 @@
+module gotuned/workloads
+
+go 1.19
