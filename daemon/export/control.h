@@ -25,8 +25,9 @@ public:
 
     // Readable by group gotuned.
     virtual void status(Reply reply) = 0;
-    virtual void signals(const std::string& target, Reply reply) = 0;       ///< "" : the catalogue; else values of a TARGET
-    virtual void plan(const std::string& rulebook_dir, Reply reply) = 0;    ///< "" : the running rulebook
+    virtual void signals(const std::string& target, Reply reply) = 0;  ///< "" : the catalogue; else values of a TARGET
+    /// "": the running rulebook; "profile:NAME": the running sources under another profile; else a directory.
+    virtual void plan(const std::string& rulebook, Reply reply) = 0;
     virtual void explain(const std::string& rule, const std::string& target, Reply reply) = 0;
     virtual void history(unsigned limit, const std::string& rule, const std::string& target, Reply reply) = 0;
     // Change something: root or group gotuned-admin.
