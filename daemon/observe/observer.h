@@ -19,6 +19,9 @@ namespace gotuned {
 struct ObserverOptions {
     Roots roots{};
     Duration idle_reread = std::chrono::minutes(1);  ///< an idle process is read at least this often
+    /// nproc.used walks all of PROC: not more often than this, and seldom enough to cost less than 0.1% of a CPU.
+    Duration nproc_reread = std::chrono::seconds(15);
+    std::shared_ptr<const Clock> clock = std::make_shared<SystemClock>();
 };
 
 class Observer {
@@ -30,6 +33,8 @@ public:
     virtual void found(std::shared_ptr<const GoProcess> process, MonoTime now) = 0;
     /// Takes the last differences; they are in the next Snapshot, marked exited.
     virtual void lost(const ProcessId& process, MonoTime now) = 0;
+    /// Something was written to this process: /proc is read again at the next tick, idle or not.
+    virtual void touch(const ProcessId& process) = 0;
     /// The sysctls that host.sysctl() and sysctl.* knobs name.
     virtual void want_sysctls(std::set<std::string> names) = 0;
     /// Names a process's service (operator's target names come first); asked once for each process and after a reload.

@@ -1,5 +1,6 @@
 // The catalogue of signals: each has one name, one unit, one source (`gotunectl signals` prints this table).
-// Everything that names a signal (rules, metrics, docs) goes through it.
+// Everything that names a signal (rules, metrics, docs) goes through it. host.sysctl("name") and env("NAME") are no
+// rows of it: they are functions of the rulebook's language and read HostState::sysctls and ::environment.
 #pragma once
 
 #include <cstdint>
@@ -14,6 +15,7 @@
 namespace gotuned {
 
 /// Signals that this version measures. The order is that of the table signals().
+// clang-format off
 enum class Signal : std::uint16_t {
     // process, latency
     epoll_wake, netpoll_timer_late, netpoll_sleep, netpoll_poll_rate, netpoll_empty_ratio, netpoll_events_mean, runq,
@@ -35,6 +37,7 @@ enum class Signal : std::uint16_t {
     host_cpu_psi_some, host_cpu_steal, host_cpu_context_switch, host_kernel,
     end_of_signals
 };
+// clang-format on
 
 enum class SignalKind : std::uint8_t {
     quantity,
@@ -43,14 +46,22 @@ enum class SignalKind : std::uint8_t {
     cpus,
 };
 
+/// What a signal becomes in the metrics.
+enum class Export : std::uint8_t {
+    gauge,      ///< as it is; of a CPU set its size
+    counter,    ///< a rate: what it counted is added up, so that the counter never falls
+    histogram,  ///< a distribution
+    label,      ///< a text: a label of an info metric
+};
+
 struct SignalInfo {
     Signal id;
     std::string_view name;  ///< dotted, with its prefix: "epoll.wake", "cgroup.memory.high", "host.swap.used"
     Scope scope;            ///< whose signal it is: a process rule reads cgroup.… and host.… too
     SignalKind kind;
-    Unit unit;              ///< of the quantity, or of the distribution's values
-    bool sampled;           ///< looked at in windows: carries its exposure
-    bool gauge_at_will;     ///< a gauge (exported as is); false: a rate, exported as a counter
+    Unit unit;     ///< of the quantity, or of the distribution's values
+    bool sampled;  ///< looked at in windows: carries its exposure
+    Export exported;
     std::string_view meaning;
     std::string_view source;
 };

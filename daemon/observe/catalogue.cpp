@@ -1,0 +1,323 @@
+// The table of all signals. A new signal is one line here, one name in enum Signal and a reader that sets it.
+#include <algorithm>
+#include <array>
+
+#include "observe/signal.h"
+
+namespace gotuned {
+namespace {
+
+using enum Signal;
+
+constexpr bool sampled = true;
+
+constexpr SignalInfo histogram(Signal id, std::string_view name, std::string_view meaning, std::string_view source) {
+    return {id, name, Scope::process, SignalKind::distribution, unit::time, false, Export::histogram, meaning, source};
+}
+constexpr SignalInfo system_call(Signal id, std::string_view name, std::string_view meaning) {
+    return {id,
+            name,
+            Scope::process,
+            SignalKind::distribution,
+            unit::time,
+            sampled,
+            Export::histogram,
+            meaning,
+            "BPF: tracepoints sys_enter and sys_exit in windows; sched_switch for calls of 20 ms and more"};
+}
+constexpr SignalInfo failed_call(Signal id, std::string_view name, std::string_view meaning) {
+    return {id,
+            name,
+            Scope::process,
+            SignalKind::quantity,
+            unit::per_second,
+            sampled,
+            Export::counter,
+            meaning,
+            "BPF: tracepoint sys_exit in windows; errno(3)"};
+}
+constexpr SignalInfo gauge(Signal id, std::string_view name, Scope scope, Unit unit, std::string_view meaning,
+                           std::string_view source) {
+    return {id, name, scope, SignalKind::quantity, unit, false, Export::gauge, meaning, source};
+}
+constexpr SignalInfo counted(Signal id, std::string_view name, Scope scope, Unit unit, std::string_view meaning,
+                             std::string_view source) {
+    return {id, name, scope, SignalKind::quantity, unit, false, Export::counter, meaning, source};
+}
+constexpr SignalInfo polled(Signal id, std::string_view name, Unit unit, Export exported, std::string_view meaning) {
+    return {id,
+            name,
+            Scope::process,
+            SignalKind::quantity,
+            unit,
+            sampled,
+            exported,
+            meaning,
+            "BPF: returns of epoll_wait, epoll_pwait and epoll_pwait2 in windows; epoll_wait(2)"};
+}
+constexpr Scope process = Scope::process;
+constexpr Scope cgroup = Scope::cgroup;
+constexpr Scope host = Scope::host;
+
+constexpr std::array table{
+    // process, latency
+    histogram(epoll_wake, "epoll.wake",
+              "from the kernel waking a thread that sleeps in epoll, for an event and not for its timeout, to that "
+              "thread running: what a ready connection waits before Go can see it",
+              "BPF: tracepoints sched_waking and sched_switch"),
+    histogram(
+        netpoll_timer_late, "netpoll.timer_late",
+        "how late a poller that slept for a timer got to run: the delay that time.After, tickers and deadlines see",
+        "BPF: tracepoints sched_waking and sched_switch"),
+    histogram(netpoll_sleep, "netpoll.sleep",
+              "time that a thread of a Go process slept in epoll: how idle the netpoller was; no trouble by itself",
+              "BPF: tracepoints sched_waking and sched_switch"),
+    polled(netpoll_poll_rate, "netpoll.poll.rate", unit::per_second, Export::counter, "polls of epoll a second"),
+    polled(netpoll_empty_ratio, "netpoll.empty.ratio", unit::ratio, Export::gauge,
+           "the share of polls that returned no event"),
+    polled(netpoll_events_mean, "netpoll.events.mean", unit::count, Export::gauge,
+           "events that a poll returned, on average"),
+    histogram(runq, "runq", "run-queue delay of all threads: from being ready to run to running",
+              "BPF: tracepoints sched_waking, sched_wakeup_new and sched_switch"),
+    system_call(syscall_read, "syscall.read",
+                "duration of system calls that read: read, recvfrom, recvmsg, pread64, …"),
+    system_call(syscall_write, "syscall.write",
+                "duration of system calls that write: write, sendto, sendmsg, pwrite64, …"),
+    system_call(syscall_accept, "syscall.accept", "duration of accept and accept4"),
+    system_call(syscall_connect, "syscall.connect", "duration of connect"),
+    system_call(syscall_open, "syscall.open", "duration of open, openat and openat2"),
+    system_call(syscall_close, "syscall.close", "duration of close"),
+    system_call(syscall_fsync, "syscall.fsync",
+                "duration of fsync, fdatasync and their like; sleeps of 20 ms and more are counted one by one, and one "
+                "call may sleep more than once"),
+    system_call(syscall_mmap, "syscall.mmap", "duration of mmap, munmap, madvise and mprotect"),
+    system_call(syscall_futex, "syscall.futex", "duration of futex: mostly threads that wait for work"),
+    system_call(syscall_sleep, "syscall.sleep", "duration of nanosleep and clock_nanosleep"),
+    system_call(syscall_wait, "syscall.wait",
+                "duration of calls that wait on purpose: epoll, poll, select, wait4, waitid, pause, rt_sigtimedwait"),
+    system_call(syscall_clone, "syscall.clone", "duration of clone, clone3, fork and vfork"),
+    system_call(syscall_other, "syscall.other", "duration of all other system calls"),
+    SignalInfo{
+        syscall_jitter, "syscall.jitter", process, SignalKind::quantity, unit::time, sampled, Export::gauge,
+        "standard deviation, pooled over the classes that should not block on purpose, of the time that the kernel "
+        "took for a system call, time off the CPU taken out",
+        "BPF: tracepoints sys_enter, sys_exit and sched_switch in windows"},
+    failed_call(errors_emfile, "errors.emfile.rate",
+                "system calls that failed because the process is at its descriptor limit"),
+    failed_call(errors_enfile, "errors.enfile.rate", "system calls that failed because the host is at fs.file-max"),
+    failed_call(errors_eagain, "errors.eagain.rate",
+                "clones that failed with EAGAIN: a limit on processes or threads was met"),
+    failed_call(errors_enomem, "errors.enomem.rate", "system calls that failed for want of memory"),
+    failed_call(errors_econnrefused, "errors.econnrefused.rate", "system calls that failed because the peer refused"),
+    failed_call(errors_etimedout, "errors.etimedout.rate",
+                "system calls that failed by a timeout; futex is not counted"),
+    failed_call(errors_eaddrnotavail, "errors.eaddrnotavail.rate",
+                "system calls that failed because no local address or port was free"),
+    // process, gauges
+    SignalInfo{go_version, "go.version", process, SignalKind::text, unit::count, false, Export::label,
+               "the Go version that built the binary", "the binary's .go.buildinfo"},
+    gauge(proc_threads, "proc.threads", process, unit::count, "threads of the process", "/proc/PID/status, Threads"),
+    gauge(proc_threads_ratio, "proc.threads.ratio", process, unit::ratio,
+          "threads against Go's own limit of 10,000, at which the runtime aborts (unless debug.SetMaxThreads moved it)",
+          "/proc/PID/status, Threads; runtime/debug.SetMaxThreads"),
+    gauge(mem_rss, "mem.rss", process, unit::bytes, "resident memory, exact to some pages a CPU",
+          "/proc/PID/status, VmRSS"),
+    gauge(mem_anon, "mem.anon", process, unit::bytes, "resident anonymous memory", "/proc/PID/status, RssAnon"),
+    gauge(mem_file, "mem.file", process, unit::bytes, "resident memory mapped from files", "/proc/PID/status, RssFile"),
+    gauge(mem_shmem, "mem.shmem", process, unit::bytes, "resident shared memory", "/proc/PID/status, RssShmem"),
+    gauge(mem_swap, "mem.swap", process, unit::bytes, "anonymous memory swapped out", "/proc/PID/status, VmSwap"),
+    gauge(fd_used, "fd.used", process, unit::count, "open descriptors", "/proc/PID/fd"),
+    gauge(fd_limit, "fd.limit", process, unit::count, "soft limit of open descriptors: the next one fails with EMFILE",
+          "/proc/PID/limits, Max open files; getrlimit(2)"),
+    gauge(fd_hard, "fd.hard", process, unit::count, "hard limit of open descriptors: how far the soft one may rise",
+          "/proc/PID/limits, Max open files; getrlimit(2)"),
+    gauge(nproc_used, "nproc.used", process, unit::count,
+          "threads of all processes with the same real user id; looked at every 15 s or less often, other user "
+          "namespaces' processes of that id included (the kernel shows its own count nowhere)",
+          "/proc/*/status, Uid and Threads"),
+    gauge(nproc_limit, "nproc.limit", process, unit::count,
+          "soft limit of threads of this user id; not enforced for CAP_SYS_RESOURCE or CAP_SYS_ADMIN",
+          "/proc/PID/limits, Max processes; getrlimit(2)"),
+    gauge(cpu_usage, "cpu.usage", process, unit::ratio, "CPU time of all threads against one CPU: 200% is two CPUs",
+          "the process's CPU-time clock, clock_getcpuclockid(3)"),
+    SignalInfo{cpu_allowed, "cpu.allowed", process, SignalKind::cpus, unit::count, false, Export::gauge,
+               "online CPUs that the first thread may run on (affinity within its cpuset)",
+               "/proc/PID/status, Cpus_allowed_list; sched_getaffinity(2)"},
+    counted(cpu_migrations, "cpu.migrations.rate", process, unit::per_second,
+            "a thread started running on another CPU than the one before", "BPF: tracepoint sched_switch"),
+    // cgroup
+    gauge(cg_memory_current, "cgroup.memory.current", cgroup, unit::bytes, "memory charged to the cgroup",
+          "memory.current"),
+    gauge(cg_memory_high, "cgroup.memory.high", cgroup, unit::bytes,
+          "above it the cgroup's threads are made to reclaim and are throttled", "memory.high"),
+    gauge(cg_memory_max, "cgroup.memory.max", cgroup, unit::bytes, "the limit: above it the OOM killer", "memory.max"),
+    gauge(cg_memory_low, "cgroup.memory.low", cgroup, unit::bytes, "protected as long as others have something to give",
+          "memory.low"),
+    gauge(cg_memory_min, "cgroup.memory.min", cgroup, unit::bytes, "protected always", "memory.min"),
+    gauge(cg_memory_swap_current, "cgroup.memory.swap_current", cgroup, unit::bytes, "memory of the cgroup in swap",
+          "memory.swap.current"),
+    gauge(cg_memory_working_set, "cgroup.memory.working_set", cgroup, unit::bytes,
+          "current less inactive_file: what the cgroup needs, old page cache is not need",
+          "memory.current, memory.stat"),
+    gauge(cg_memory_anon, "cgroup.memory.anon", cgroup, unit::bytes, "anonymous memory", "memory.stat, anon"),
+    gauge(cg_memory_file, "cgroup.memory.file", cgroup, unit::bytes, "page cache, with shared memory",
+          "memory.stat, file"),
+    gauge(cg_memory_inactive_file, "cgroup.memory.inactive_file", cgroup, unit::bytes,
+          "page cache that was not used lately: the first to be reclaimed", "memory.stat, inactive_file"),
+    gauge(cg_memory_shmem, "cgroup.memory.shmem", cgroup, unit::bytes, "shared memory and tmpfs", "memory.stat, shmem"),
+    gauge(cg_memory_sock, "cgroup.memory.sock", cgroup, unit::bytes, "network buffers", "memory.stat, sock"),
+    gauge(cg_memory_kernel, "cgroup.memory.kernel", cgroup, unit::bytes,
+          "kernel memory: slab, stacks, page tables (5.18+)", "memory.stat, kernel"),
+    gauge(cg_memory_psi_some, "cgroup.memory.psi.some_10s", cgroup, unit::ratio,
+          "share of the last 10 s in which some thread waited for memory", "memory.pressure, some avg10"),
+    gauge(cg_memory_psi_full, "cgroup.memory.psi.full_10s", cgroup, unit::ratio,
+          "share of the last 10 s in which all threads that had work waited for memory", "memory.pressure, full avg10"),
+    counted(cg_memory_stall_rate, "cgroup.memory.stall.rate", cgroup, unit::ratio,
+            "seconds a second, in this tick, in which some thread waited for memory", "memory.pressure, some total"),
+    counted(cg_memory_events_high, "cgroup.memory.events.high.rate", cgroup, unit::per_second,
+            "times that threads were throttled above memory.high", "memory.events, high"),
+    counted(cg_memory_events_max, "cgroup.memory.events.max.rate", cgroup, unit::per_second,
+            "times that the cgroup met memory.max", "memory.events, max"),
+    counted(cg_memory_events_oom_kill, "cgroup.memory.events.oom_kill.rate", cgroup, unit::per_second,
+            "processes of the cgroup killed by the OOM killer", "memory.events, oom_kill"),
+    counted(cg_memory_refault, "cgroup.memory.workingset.refault.rate", cgroup, unit::per_second,
+            "pages that were needed again soon after they had been reclaimed",
+            "memory.stat, workingset_refault_anon and workingset_refault_file"),
+    gauge(cg_cpu_quota, "cgroup.cpu.quota", cgroup, unit::count, "CPUs that the cgroup may use: quota / period",
+          "cpu.max"),
+    gauge(cg_cpu_throttled, "cgroup.cpu.throttled.ratio", cgroup, unit::ratio,
+          "share of this tick's quota periods in which the cgroup used up its quota; 0 when no period ended",
+          "cpu.stat, nr_throttled and nr_periods"),
+    gauge(cg_cpu_psi_some, "cgroup.cpu.psi.some_10s", cgroup, unit::ratio,
+          "share of the last 10 s in which some thread waited for a CPU", "cpu.pressure, some avg10"),
+    gauge(cg_io_psi_full, "cgroup.io.psi.full_10s", cgroup, unit::ratio,
+          "share of the last 10 s in which all threads that had work waited for I/O", "io.pressure, full avg10"),
+    gauge(cg_pids_current, "cgroup.pids.current", cgroup, unit::count, "threads in the cgroup", "pids.current"),
+    gauge(cg_pids_max, "cgroup.pids.max", cgroup, unit::count, "limit of threads in the cgroup", "pids.max"),
+    // host
+    gauge(host_memory_available, "host.memory.available", host, unit::bytes, "memory that can be had without swapping",
+          "/proc/meminfo, MemAvailable"),
+    gauge(host_memory_psi_some, "host.memory.psi.some_10s", host, unit::ratio,
+          "share of the last 10 s in which some thread waited for memory", "/proc/pressure/memory, some avg10"),
+    gauge(host_memory_psi_full, "host.memory.psi.full_10s", host, unit::ratio,
+          "share of the last 10 s in which all threads that had work waited for memory",
+          "/proc/pressure/memory, full avg10"),
+    gauge(host_swap_used, "host.swap.used", host, unit::bytes, "swap in use", "/proc/meminfo, SwapTotal and SwapFree"),
+    counted(host_swap_in, "host.swap.in.rate", host, unit::bytes_per_second, "bytes swapped in",
+            "/proc/vmstat, pswpin"),
+    counted(host_swap_out, "host.swap.out.rate", host, unit::bytes_per_second, "bytes swapped out",
+            "/proc/vmstat, pswpout"),
+    gauge(host_cpu_psi_some, "host.cpu.psi.some_10s", host, unit::ratio,
+          "share of the last 10 s in which some thread waited for a CPU", "/proc/pressure/cpu, some avg10"),
+    gauge(host_cpu_steal, "host.cpu.steal.ratio", host, unit::ratio,
+          "share of CPU time that the hypervisor gave to others", "/proc/stat, steal"),
+    counted(host_cpu_context_switch, "host.cpu.context_switch.rate", host, unit::per_second, "context switches",
+            "/proc/stat, ctxt"),
+    SignalInfo{host_kernel, "host.kernel", host, SignalKind::text, unit::count, false, Export::label,
+               "the kernel's release", "/proc/sys/kernel/osrelease"},
+};
+
+constexpr bool in_order() {
+    for (std::size_t i = 0; i < table.size(); ++i)
+        if (table[i].id != static_cast<Signal>(i)) return false;
+    return true;
+}
+static_assert(table.size() == static_cast<std::size_t>(end_of_signals), "every signal has one line in the table");
+static_assert(in_order(), "the table is in the order of enum Signal");
+
+constexpr std::array unbuilt{
+    UnbuiltSignal{"netpoll.wait", "from data arriving at a socket of the process to the process reading it"},
+    UnbuiltSignal{"reclaim.direct", "direct reclaim entered by the process's own threads"},
+    UnbuiltSignal{"reclaim.stall.ratio", "share of time that threads spent in direct reclaim"},
+    UnbuiltSignal{"fault.major.rate", "page faults that had to read from disk"},
+    UnbuiltSignal{"swapin.rate", "pages that had to come back from swap"},
+    UnbuiltSignal{"tcp.retransmit.ratio", "segments sent again, of all sent"},
+    UnbuiltSignal{"tcp.connect.success.ratio", "connects that succeeded, of all"},
+    UnbuiltSignal{"tcp.connect.time", "time from connect to established"},
+    UnbuiltSignal{"tcp.reset.rate", "resets received"},
+    UnbuiltSignal{"go.gomaxprocs", "runtime.gomaxprocs"},
+    UnbuiltSignal{"go.goroutines", "live goroutines, without the runtime's own"},
+    UnbuiltSignal{"go.gc.count.rate", "garbage collections"},
+    UnbuiltSignal{"go.gc.pause", "stop-the-world pauses"},
+    UnbuiltSignal{"go.gc.cpu.ratio", "share of CPU that the garbage collector used"},
+    UnbuiltSignal{"go.heap.live", "heap that was live after the last collection"},
+    UnbuiltSignal{"go.heap.goal", "heap size at which the next collection ends"},
+    UnbuiltSignal{"go.memlimit", "GOMEMLIMIT as the runtime has it"},
+    UnbuiltSignal{"go.mem.sys", "memory that the runtime has from the system"},
+    UnbuiltSignal{"go.alloc.rate", "bytes allocated on the heap"},
+    UnbuiltSignal{"mem.offheap", "anonymous memory that the Go runtime does not know of"},
+    UnbuiltSignal{"exit.panic.rate", "exits with status 2, a Go panic"},
+    UnbuiltSignal{"exit.oom.rate", "exits by the OOM killer"},
+    UnbuiltSignal{"exit.killed.rate", "exits by SIGKILL"},
+    UnbuiltSignal{"exit.total.rate", "exits"},
+    UnbuiltSignal{"restarts.rate", "restarts of the service"},
+    UnbuiltSignal{"conn.open", "open TCP connections"},
+    UnbuiltSignal{"conn.rate", "TCP connections established"},
+    UnbuiltSignal{"conn.lifetime", "how long TCP connections lived"},
+    UnbuiltSignal{"conn.close_wait", "connections that the peer has closed and the process has not"},
+    UnbuiltSignal{"conn.time_wait", "connections in TIME_WAIT"},
+    UnbuiltSignal{"conn.active_close.ratio", "connections that this side closed first, of all closed"},
+    UnbuiltSignal{"conn.stale.ratio", "connections in retransmission backoff, of all open"},
+    UnbuiltSignal{"udp.rcvbuf_errors.rate", "datagrams dropped because a receive buffer was full"},
+    UnbuiltSignal{"goroutine.netpoll", "from a goroutine made ready by the netpoller to it running"},
+    UnbuiltSignal{"cpu.gomaxprocs_excess", "gomaxprocs less the CPUs that the process can really have"},
+    UnbuiltSignal{"host.softirq", "time that a softirq vector ran"},
+    UnbuiltSignal{"host.irq", "time that an interrupt handler ran"},
+    UnbuiltSignal{"host.block", "await, inflight and utilisation of a block device"},
+    UnbuiltSignal{"host.tcp.listen_overflow.rate", "connections dropped because an accept queue was full"},
+    UnbuiltSignal{"host.tcp.syn_drop.rate", "SYNs dropped"},
+    UnbuiltSignal{"host.tcp.timewait", "sockets in TIME_WAIT"},
+    UnbuiltSignal{"host.tcp.memory.ratio", "TCP memory against its limit"},
+    UnbuiltSignal{"host.conntrack.used.ratio", "connection tracking entries against their limit"},
+    UnbuiltSignal{"host.clock.step.rate", "steps of the wall clock"},
+    UnbuiltSignal{"host.clock.offset", "offset of the wall clock"},
+    UnbuiltSignal{"host.clock.source", "the kernel's clock source"},
+    UnbuiltSignal{"host.clock.synchronised", "the wall clock is synchronised"},
+    UnbuiltSignal{"host.thp", "transparent huge pages: always, madvise or never"},
+};
+
+struct StatisticName {
+    Statistic statistic;
+    std::string_view name;
+};
+constexpr std::array statistics{
+    StatisticName{Statistic::p50, "p50"},     StatisticName{Statistic::p90, "p90"},
+    StatisticName{Statistic::p99, "p99"},     StatisticName{Statistic::max, "max"},
+    StatisticName{Statistic::mean, "mean"},   StatisticName{Statistic::stddev, "stddev"},
+    StatisticName{Statistic::count, "count"}, StatisticName{Statistic::rate, "rate"},
+};
+
+}  // namespace
+
+std::span<const SignalInfo> signals() { return table; }
+
+const SignalInfo& info(Signal id) { return table.at(static_cast<std::size_t>(id)); }
+
+std::optional<Signal> find_signal(std::string_view name) {
+    const auto found =
+        std::find_if(table.begin(), table.end(), [name](const SignalInfo& entry) { return entry.name == name; });
+    if (found == table.end()) return std::nullopt;
+    return found->id;
+}
+
+std::string_view to_string(Statistic statistic) {
+    for (const StatisticName& entry : statistics)
+        if (entry.statistic == statistic) return entry.name;
+    return "unknown";
+}
+
+std::optional<Statistic> parse_statistic(std::string_view name) {
+    for (const StatisticName& entry : statistics)
+        if (entry.name == name) return entry.statistic;
+    return std::nullopt;
+}
+
+Unit unit_of(const SignalInfo& signal, Statistic statistic) {
+    if (statistic == Statistic::count) return unit::count;
+    if (statistic == Statistic::rate) return unit::per_second;
+    return signal.unit;
+}
+
+std::span<const UnbuiltSignal> unbuilt_signals() { return unbuilt; }
+
+}  // namespace gotuned

@@ -1,0 +1,63 @@
+#include "observe/snapshot.h"
+
+#include <algorithm>
+#include <array>
+
+namespace gotuned {
+namespace {
+
+struct StateName {
+    AdjustmentState state;
+    std::string_view name;
+};
+/// The names are in the journal and in metrics: they stay.
+constexpr std::array state_names{
+    StateName{AdjustmentState::planned, "planned"}, StateName{AdjustmentState::applied, "applied"},
+    StateName{AdjustmentState::kept, "kept"},       StateName{AdjustmentState::undo_deferred, "undo_deferred"},
+    StateName{AdjustmentState::undone, "undone"},   StateName{AdjustmentState::refused, "refused"},
+    StateName{AdjustmentState::drifted, "drifted"}, StateName{AdjustmentState::gone, "gone"},
+    StateName{AdjustmentState::failed, "failed"},
+};
+
+bool before(const std::pair<Signal, SignalReading>& entry, Signal id) { return entry.first < id; }
+
+}  // namespace
+
+void SignalTable::set(Signal id, SignalReading reading) {
+    if (table_.empty() || table_.back().first < id) {  // the usual case: readers fill in the order of the catalogue
+        table_.emplace_back(id, std::move(reading));
+        return;
+    }
+    const auto at = std::lower_bound(table_.begin(), table_.end(), id, before);
+    if (at != table_.end() && at->first == id) {
+        at->second = std::move(reading);
+    } else {
+        table_.emplace(at, id, std::move(reading));
+    }
+}
+
+const SignalReading& SignalTable::get(Signal id) const {
+    static const SignalReading never_set{};
+    const auto at = std::lower_bound(table_.begin(), table_.end(), id, before);
+    return at != table_.end() && at->first == id ? at->second : never_set;
+}
+
+std::string_view to_string(AdjustmentState state) {
+    for (const StateName& entry : state_names)
+        if (entry.state == state) return entry.name;
+    return "unknown";
+}
+
+std::optional<AdjustmentState> parse_adjustment_state(std::string_view text) {
+    for (const StateName& entry : state_names)
+        if (entry.name == text) return entry.state;
+    return std::nullopt;
+}
+
+const CgroupState* Snapshot::cgroup_of(const ProcessState& process) const {
+    if (process.process == nullptr || process.process->cgroup_inode == 0) return nullptr;
+    const auto found = cgroups.find(CgroupId{process.process->cgroup_inode});
+    return found == cgroups.end() ? nullptr : found->second.get();
+}
+
+}  // namespace gotuned
