@@ -60,6 +60,16 @@ std::string clean_text(std::string_view text, std::size_t limit) {
     return out;
 }
 
+std::size_t valid_utf8_prefix(std::string_view text) {
+    std::size_t at = 0;
+    while (at < text.size()) {
+        const std::size_t size = decode_one(text.substr(at)).size;
+        if (size == 0) break;
+        at += size;
+    }
+    return at;
+}
+
 std::string nearest(std::string_view word, const std::vector<std::string_view>& candidates) {
     std::string best;
     std::size_t best_distance = std::max<std::size_t>(word.size() / 3, 1) + 1;

@@ -11,6 +11,10 @@ namespace gotuned {
 /// characters (with DEL, C1 and the line and paragraph separators) become '?'. For labels, log lines and tables.
 std::string clean_text(std::string_view text, std::size_t limit = 256);
 
+/// How many bytes from the front are well-formed UTF-8 (no overlong form, surrogate or truncation): all, or where
+/// the first bad byte is.
+std::size_t valid_utf8_prefix(std::string_view text);
+
 /// The candidate nearest to `word` by edit distance, empty when none is near (more than a third of the word).
 std::string nearest(std::string_view word, const std::vector<std::string_view>& candidates);
 
