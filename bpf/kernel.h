@@ -1,0 +1,136 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * The few kernel types that our programs look into, and nothing else: the same source then compiles on every machine,
+ * and CO-RE finds each field where the running kernel has it (preserve_access_index). A type whose layout or names
+ * changed has a second description with a ___suffix, which libbpf leaves out when it compares names.
+ *
+ * Where the facts come from, all in the kernel's own tree:
+ *   task_struct, signal_struct   include/linux/sched.h, include/linux/sched/signal.h
+ *   `state` became `__state`     5.14, 2f064a59a11f ("sched: Change task_struct::state")
+ *   TASK_*, PF_*                 include/linux/sched.h
+ *   linux_binprm                 include/linux/binfmts.h; `file` is the image that runs once the exec is done
+ *   inode's time of modification i_mtime to 6.6, __i_mtime from 6.7, i_mtime_sec and i_mtime_nsec from 6.11 (fs.h)
+ */
+#ifndef GOTUNED_KERNEL_H
+#define GOTUNED_KERNEL_H
+
+typedef unsigned char __u8;
+typedef unsigned short __u16;
+typedef unsigned int __u32;
+typedef unsigned long long __u64;
+typedef signed char __s8;
+typedef short __s16;
+typedef int __s32;
+typedef long long __s64;
+typedef __u16 __be16;
+typedef __u32 __be32;
+typedef __u64 __be64;
+typedef __u32 __wsum;
+typedef _Bool bool;
+#define true 1
+#define false 0
+
+/* include/uapi/linux/bpf.h: only what we use. */
+enum {
+	BPF_MAP_TYPE_HASH = 1,
+	BPF_MAP_TYPE_ARRAY = 2,
+	BPF_MAP_TYPE_RINGBUF = 27,
+};
+enum { BPF_ANY = 0 };
+enum { BPF_F_MMAPABLE = 1U << 10 };
+enum { BPF_RB_NO_WAKEUP = 1U << 0, BPF_RB_FORCE_WAKEUP = 1U << 1 };
+enum { BPF_RB_AVAIL_DATA = 0 };
+/* The helpers newer than 5.10 that we call behind bpf_core_enum_value_exists(). */
+enum bpf_func_id {
+	BPF_FUNC_task_pt_regs = 175, /* 5.15 */
+};
+
+struct pt_regs; /* arch_*.h */
+
+#include <bpf/bpf_helpers.h>
+#include <bpf/bpf_core_read.h>
+#include <bpf/bpf_tracing.h>
+
+#define KERNEL_TYPE __attribute__((preserve_access_index))
+
+#define TASK_INTERRUPTIBLE 0x0001U
+#define TASK_DEAD 0x0080U
+#define TASK_WAKING 0x0200U
+#define PF_EXITING 0x00000004U
+#define PF_IO_WORKER 0x00000010U
+#define PF_KTHREAD 0x00200000U
+#define SIGNAL_GROUP_EXIT 0x00000004U
+
+typedef struct {
+	int counter;
+} KERNEL_TYPE atomic_t;
+
+struct signal_struct {
+	atomic_t live; /* threads that have not begun to exit */
+	int group_exit_code;
+	unsigned int flags;
+} KERNEL_TYPE;
+
+struct thread_info {
+	unsigned long flags;
+	__u32 status; /* x86 */
+} KERNEL_TYPE;
+
+struct task_struct {
+	struct thread_info thread_info;
+	unsigned int __state;
+	void *stack;
+	unsigned int flags;
+	int exit_code;
+	int pid;
+	int tgid;
+	struct task_struct *real_parent;
+	struct task_struct *group_leader;
+	struct signal_struct *signal;
+} KERNEL_TYPE;
+
+struct task_struct___before_5_14 {
+	long state;
+} KERNEL_TYPE;
+
+struct super_block {
+	__u32 s_dev;
+} KERNEL_TYPE;
+
+struct timespec64 {
+	__s64 tv_sec;
+	long tv_nsec;
+} KERNEL_TYPE;
+
+struct inode {
+	struct super_block *i_sb;
+	unsigned long i_ino;
+	__s64 i_mtime_sec;
+	__u32 i_mtime_nsec;
+} KERNEL_TYPE;
+
+struct inode___before_6_11 {
+	struct timespec64 __i_mtime;
+} KERNEL_TYPE;
+
+struct inode___before_6_7 {
+	struct timespec64 i_mtime;
+} KERNEL_TYPE;
+
+struct file {
+	struct inode *f_inode;
+} KERNEL_TYPE;
+
+struct linux_binprm {
+	struct file *file;
+} KERNEL_TYPE;
+
+/* For BTF arguments only (plain loads). */
+static __always_inline unsigned int task_state(struct task_struct *task)
+{
+	if (bpf_core_field_exists(task->__state))
+		return task->__state;
+	return (unsigned int)((struct task_struct___before_5_14 *)task)->state;
+}
+
+#endif

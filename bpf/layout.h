@@ -1,0 +1,39 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * What the three BPF objects and their loader (daemon/probe) share beside gotuned.h: the watch bitmap, the leases of
+ * the slots, the generations, the drop counters. Private to bpf/ and daemon/probe.
+ */
+#ifndef GOTUNED_LAYOUT_H
+#define GOTUNED_LAYOUT_H
+
+#include "gotuned.h"
+
+#define GT_PIDS (1U << GT_PID_BITS)
+#define GT_MAX_SLOTS 16384U   /* a bound for lease[]; the slot array itself has as many as the loader asks for */
+#define GT_MAX_THREADS 32768U /* threads of watched processes that are remembered: 5 MiB */
+#define GT_MAX_HEIRS 4096U
+#define GT_RING_BYTES (256U * 1024U)
+
+enum gt_object {
+	GT_OBJECT_SCHED,
+	GT_OBJECT_PROCESS,
+	GT_OBJECT_SYSCALLS,
+	GT_OBJECTS
+};
+
+/* One element of the mmapable array `shared`. User space writes all but drops. */
+struct gt_shared {
+	__u8 watched_bits[GT_PIDS / 8];  /* by tgid: one load tells most tasks of the host that nobody watches them */
+	__u32 lease[GT_MAX_SLOTS];       /* who holds a slot now: stamps made under an earlier lease are void */
+	__u32 scheduler_generation;      /* counts attachments of the scheduler's programs; 0: not attached */
+	__u32 window_generation;         /* counts windows; 0: none was ever open */
+	__u64 drops[GT_OBJECTS][GT_DROPS];
+};
+
+/* Value of the hash `watched`, by tgid. */
+struct gt_watch {
+	__u32 slot;
+	__u32 lease;
+};
+
+#endif

@@ -1,0 +1,98 @@
+#include "probe/arithmetic.h"
+
+#include <algorithm>
+#include <cmath>
+
+namespace gotuned {
+namespace {
+
+constexpr double second_per_nanosecond = 1e-9;
+/// Sums of squares are of (ns >> GT_SQUARE_SHIFT)².
+constexpr double squared_unit =
+    (second_per_nanosecond * (1U << GT_SQUARE_SHIFT)) * (second_per_nanosecond * (1U << GT_SQUARE_SHIFT));
+
+static_assert(Distribution::bucket_count == GT_BUCKETS);
+
+struct Squares {
+    double least = 0, middle = 0, most = 0;
+};
+
+/// What the sum of squares can be, given the counts.
+Squares squares_of(const Distribution& counted) {
+    Squares squares;
+    for (std::size_t i = 0; i < Distribution::bucket_count; ++i) {
+        const double count = counted.buckets[i];
+        if (count <= 0) continue;
+        const double low = Distribution::lower_bound(i);
+        const double high = std::min(Distribution::upper_bound(i), std::max(counted.max, low));
+        const double least = std::max(0.0, low - 16e-9);  // each value was cut to a multiple of 16 ns
+        const double middle = (low + high) / 2;
+        squares.least += count * least * least;
+        squares.middle += count * middle * middle;
+        squares.most += count * high * high;
+    }
+    return squares;
+}
+
+std::uint64_t gained(std::uint64_t now, std::uint64_t before) { return now - before; }
+
+}  // namespace
+
+Distribution difference(const gt_hist& now, const gt_hist& before, std::uint64_t max_ns) {
+    Distribution result;
+    double count = 0;
+    for (std::size_t i = 0; i < GT_BUCKETS; ++i) {
+        result.buckets[i] = static_cast<double>(static_cast<std::uint32_t>(now.buckets[i] - before.buckets[i]));
+        count += result.buckets[i];
+    }
+    if (count <= 0) return {};
+    result.sum = static_cast<double>(gained(now.sum_ns, before.sum_ns)) * second_per_nanosecond;
+    result.sum_of_squares = static_cast<double>(gained(now.sum_sq, before.sum_sq)) * squared_unit;
+    result.max = static_cast<double>(max_ns) * second_per_nanosecond;
+    const Squares possible = squares_of(result);
+    if (result.sum_of_squares < possible.least * (1 - 1e-9) || result.sum_of_squares > possible.most * (1 + 1e-9))
+        result.sum_of_squares = possible.middle;
+    return result;
+}
+
+SlotDelta difference(const gt_slot& now, const gt_slot& before) {
+    SlotDelta delta;
+    const auto hist = [](const gt_hist& a, const gt_hist& b) { return difference(a, b, a.max_ns); };
+    delta.switches = gained(now.switches, before.switches);
+    delta.migrations = gained(now.migrations, before.migrations);
+    delta.epoll_wake = hist(now.epoll_wake, before.epoll_wake);
+    delta.netpoll_sleep = hist(now.netpoll_sleep, before.netpoll_sleep);
+    delta.timer_late = hist(now.timer_late, before.timer_late);
+    delta.runq = hist(now.runq, before.runq);
+    for (std::size_t i = 0; i < GT_CLASSES; ++i) {
+        delta.blocked[i] = hist(now.blocked[i], before.blocked[i]);
+        delta.window[i] = hist(now.window[i], before.window[i]);
+        delta.jitter[i].count = static_cast<double>(gained(now.jitter[i].count, before.jitter[i].count));
+        delta.jitter[i].sum =
+            static_cast<double>(gained(now.jitter[i].sum_ns, before.jitter[i].sum_ns)) * second_per_nanosecond;
+        delta.jitter[i].sum_of_squares =
+            static_cast<double>(gained(now.jitter[i].sum_sq, before.jitter[i].sum_sq)) * squared_unit;
+    }
+    for (std::size_t i = 0; i < GT_ERRNOS; ++i) delta.failed[i] = gained(now.failed[i], before.failed[i]);
+    for (std::size_t i = 0; i < 2; ++i) {
+        delta.polls.polls[i] = gained(now.polls.polls[i], before.polls.polls[i]);
+        delta.polls.empty[i] = gained(now.polls.empty[i], before.polls.empty[i]);
+        delta.polls.events[i] = gained(now.polls.events[i], before.polls.events[i]);
+    }
+    return delta;
+}
+
+void OpenTime::open(MonoTime now) {
+    if (open_) return;
+    open_ = true;
+    since_ = now;
+}
+
+void OpenTime::close(MonoTime now) {
+    closed_ = total(now);
+    open_ = false;
+}
+
+Duration OpenTime::total(MonoTime now) const { return open_ && now > since_ ? closed_ + (now - since_) : closed_; }
+
+}  // namespace gotuned

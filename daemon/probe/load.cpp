@@ -1,0 +1,155 @@
+// Loading and attaching: what cannot be had is left out with its reason, the rest works.
+#include <algorithm>
+
+#include "base/log.h"
+#include "probe/features.h"
+#include "probe/loaded_probes.h"
+#include "process.skel.h"
+#include "sched.skel.h"
+#include "syscalls.skel.h"
+
+namespace gotuned {
+namespace {
+
+constexpr const char* object_names[GT_OBJECTS] = {"sched", "process", "syscalls"};
+
+std::span<const std::byte> elf_of(std::size_t object) {
+    std::size_t size = 0;
+    const void* bytes = object == GT_OBJECT_SCHED     ? sched_bpf__elf_bytes(&size)
+                        : object == GT_OBJECT_PROCESS ? process_bpf__elf_bytes(&size)
+                                                      : syscalls_bpf__elf_bytes(&size);
+    return {static_cast<const std::byte*>(bytes), size};
+}
+
+}  // namespace
+
+LoadedProbes::LoadedProbes(const ProbeOptions& options) : options_(options) {
+    options_.max_processes = std::clamp<std::size_t>(options_.max_processes, 1, GT_MAX_SLOTS);
+    quiet_libbpf();
+    features_ = detect_features();
+    attached_since_ = MonoClock::now();
+    if (!features_.kernel_btf) {
+        refuse_all("this kernel has no type information (CONFIG_DEBUG_INFO_BTF)");
+        return;
+    }
+    if (!in_first_pid_namespace()) {
+        refuse_all("the daemon runs in a pid namespace of its own, where the kernel's ids mean other processes");
+        return;
+    }
+    load_objects();
+    map_slots();
+    if (slots_ == nullptr) return;
+    attach_process();
+    attach_scheduler();
+    try_window();
+    attached_since_ = MonoClock::now();
+}
+
+LoadedProbes::~LoadedProbes() {
+    close_window();
+    if (auto& scheduler = objects_[GT_OBJECT_SCHED]) {
+        scheduler->detach("sched_switch");
+        scheduler->detach("sched_wakeup_new");
+        scheduler->detach("sched_waking");  // last, as it was attached first
+    }
+}
+
+void LoadedProbes::refuse_all(const std::string& reason) {
+    for (auto& refused : refused_) refused = reason;
+    log_warning("no probe is attached: {}", reason);
+}
+
+void LoadedProbes::load_objects() {
+    std::map<std::string, int> shared_maps;
+    for (std::size_t i = 0; i < GT_OBJECTS; ++i) {
+        if (i == GT_OBJECT_SYSCALLS && !options_.system_call_windows) {
+            refused_[i] = "system-call windows are switched off";
+            continue;
+        }
+        const BpfObjectSource source{object_names[i], elf_of(i), static_cast<std::uint32_t>(options_.max_processes),
+                                     shared_maps};
+        auto object = BpfObject::load(source, features_);
+        if (!object) {
+            refused_[i] = to_string(object.error());
+            log_warning("{}", refused_[i]);
+            continue;
+        }
+        for (const char* map : {"shared", "watched", "threads", "slots"})
+            if (const int fd = object->map_fd(map); fd >= 0) shared_maps.try_emplace(map, fd);
+        objects_[i] = std::move(*object);
+    }
+}
+
+void LoadedProbes::map_slots() {
+    const auto first = std::ranges::find_if(objects_, [](const auto& object) {
+        return object.has_value() && object->map_fd("slots") >= 0 && object->map_fd("shared") >= 0;
+    });
+    if (first == std::end(objects_)) return;
+    auto shared = Mapping::map((*first)->map_fd("shared"), sizeof(gt_shared));
+    auto memory = Mapping::map((*first)->map_fd("slots"), options_.max_processes * sizeof(gt_slot));
+    if (!shared || !memory) {
+        refuse_all(to_string(shared ? memory.error() : shared.error()));
+        for (auto& object : objects_) object.reset();
+        return;
+    }
+    shared_ = std::move(*shared);
+    slot_memory_ = std::move(*memory);
+    slots_ = std::make_unique<SlotTable>(SlotMaps{(*first)->map_fd("watched"), (*first)->map_fd("threads"),
+                                                  shared_.as<gt_shared>(), slot_memory_.as<gt_slot>(),
+                                                  static_cast<std::uint32_t>(options_.max_processes)});
+}
+
+void LoadedProbes::attach_scheduler() {
+    auto& object = objects_[GT_OBJECT_SCHED];
+    if (!object) return;
+    auto* shared = shared_.as<gt_shared>();
+    __atomic_store_n(&shared->scheduler_generation, 1U, __ATOMIC_SEQ_CST);
+    for (const char* program : {"thread_exit", "sched_wakeup_new"})
+        if (auto status = object->attach(program); !status) log_warning("{}", to_string(status.error()));
+    // Without wake-ups no sleep can be told from waiting, and without switches there is nothing to tell: both or none.
+    auto waking = object->attach("sched_waking");
+    auto switches = waking ? object->attach("sched_switch") : Status{};
+    scheduler_attached_ = waking.has_value() && switches.has_value();
+    if (scheduler_attached_) {
+        for (const auto& program : object->programs())
+            steady_costs_.add(program.name, object->program_fd(program.name));
+        return;
+    }
+    log_warning("{}", to_string(waking ? switches.error() : waking.error()));
+    object->leave_out("sched_switch", "of no use without sched_waking");
+    object->leave_out("sched_waking", "of no use without sched_switch");
+    object->leave_out("sched_wakeup_new", "of no use without sched_switch");
+    __atomic_store_n(&shared->scheduler_generation, 0U, __ATOMIC_SEQ_CST);
+}
+
+void LoadedProbes::attach_process() {
+    auto& object = objects_[GT_OBJECT_PROCESS];
+    if (!object) return;
+    for (const auto& program : object->programs()) {
+        auto status = object->attach(program.name);
+        if (!status) log_warning("{}", to_string(status.error()));
+        if (status) steady_costs_.add(program.name, object->program_fd(program.name));
+    }
+    auto ring = EventRing::open(object->map_fd("events"));
+    if (ring)
+        events_ = std::move(*ring);
+    else
+        log_warning("{}", to_string(ring.error()));
+}
+
+/// Opens and closes a window once, so that a kernel that refuses it is known before anybody waits for one.
+void LoadedProbes::try_window() {
+    auto& object = objects_[GT_OBJECT_SYSCALLS];
+    if (!object) return;
+    for (const char* program : {"sys_exit", "sys_enter"}) {
+        if (auto status = object->attach(program); !status) {
+            log_warning("{}", to_string(status.error()));
+            refused_[GT_OBJECT_SYSCALLS] = std::string(program) + " cannot be attached: " + status.error().hint;
+        }
+    }
+    object->detach("sys_enter");
+    object->detach("sys_exit");
+    for (const char* program : {"sys_exit", "sys_enter"}) window_costs_.add(program, object->program_fd(program));
+}
+
+}  // namespace gotuned

@@ -1,0 +1,152 @@
+#include "probe/object.h"
+
+#include <bpf/bpf.h>
+#include <bpf/libbpf.h>
+
+#include <cerrno>
+
+namespace gotuned {
+namespace {
+
+using Opened = std::unique_ptr<bpf_object, BpfObjectClose>;
+/// Programs that the kernel refused, with the reason.
+using Refused = std::map<std::string, std::string>;
+
+Opened open_object(const BpfObjectSource& source) {
+    bpf_object_open_opts options{};
+    options.sz = sizeof options;
+    options.object_name = source.name.c_str();
+    Opened object(bpf_object__open_mem(source.elf.data(), source.elf.size(), &options));
+    if (object == nullptr) return object;
+    bpf_map* map = nullptr;
+    bpf_object__for_each_map(map, object.get()) {
+        const std::string name = bpf_map__name(map);
+        if (const auto known = source.maps.find(name); known != source.maps.end())
+            bpf_map__reuse_fd(map, known->second);
+        else if (name == "slots" || name == "watched")
+            bpf_map__set_max_entries(map, source.slots);
+    }
+    return object;
+}
+
+/// Loads all programs for which `wanted` is true; 0 or a negative errno.
+template <typename Wanted>
+int load_those(bpf_object& object, Wanted wanted) {
+    bpf_program* program = nullptr;
+    bpf_object__for_each_program(program, &object)
+        bpf_program__set_autoload(program, wanted(std::string(bpf_program__name(program))));
+    return bpf_object__load(&object);
+}
+
+std::vector<std::string> program_names(const bpf_object& object) {
+    std::vector<std::string> names;
+    for (const bpf_program* program = bpf_object__next_program(&object, nullptr); program != nullptr;
+         program = bpf_object__next_program(&object, const_cast<bpf_program*>(program)))
+        names.emplace_back(bpf_program__name(program));
+    return names;
+}
+
+/// One refused program keeps libbpf from loading the whole object: finds out which ones, one at a time.
+Refused refused_programs(const BpfObjectSource& source, const std::vector<std::string>& names,
+                         const ProbeFeatures& features) {
+    Refused refused;
+    for (const auto& name : names) {
+        const Opened object = open_object(source);
+        if (object == nullptr) continue;
+        const int error = load_those(*object, [&name](const std::string& other) { return other == name; });
+        if (error != 0) refused[name] = refusal_words(-error, features, last_libbpf_warning());
+    }
+    return refused;
+}
+
+}  // namespace
+
+void BpfObjectClose::operator()(bpf_object* object) const { bpf_object__close(object); }
+
+void BpfLinkDestroy::operator()(bpf_link* link) const { bpf_link__destroy(link); }
+
+Result<BpfObject> BpfObject::load(const BpfObjectSource& source, const ProbeFeatures& features) {
+    BpfObject result;
+    result.features_ = features;
+    Opened object = open_object(source);
+    if (object == nullptr) return fail("cannot open the BPF object " + source.name, errno);
+    const std::vector<std::string> names = program_names(*object);
+    Refused refused;
+    int error = load_those(*object, [](const std::string&) { return true; });
+    std::string said = last_libbpf_warning();
+    if (error != 0) {
+        refused = refused_programs(source, names, features);
+        object = open_object(source);
+        error = object == nullptr
+                    ? -errno
+                    : load_those(*object, [&](const std::string& name) { return !refused.contains(name); });
+        if (error != 0) said = last_libbpf_warning();
+    }
+    if (error != 0)
+        return fail("cannot load the BPF object " + source.name + ": " + refusal_words(-error, features, said));
+    for (const auto& name : names) {
+        Program program;
+        program.name = name;
+        if (const auto found = refused.find(name); found != refused.end())
+            program.reason = found->second;
+        else
+            program.loaded = bpf_object__find_program_by_name(object.get(), name.c_str());
+        result.programs_.push_back(std::move(program));
+    }
+    result.object_ = std::move(object);
+    return result;
+}
+
+BpfObject::Program* BpfObject::find(const std::string& program) {
+    for (auto& candidate : programs_)
+        if (candidate.name == program) return &candidate;
+    return nullptr;
+}
+
+const BpfObject::Program* BpfObject::find(const std::string& program) const {
+    return const_cast<BpfObject*>(this)->find(program);
+}
+
+Status BpfObject::attach(const std::string& program) {
+    Program* const found = find(program);
+    if (found == nullptr || found->loaded == nullptr)
+        return fail("cannot attach " + program + ": " +
+                    (found == nullptr ? "there is no such program" : found->reason));
+    if (found->link != nullptr) return {};
+    found->link.reset(bpf_program__attach(found->loaded));
+    if (found->link == nullptr) {
+        const int code = errno;
+        found->reason = refusal_words(code, features_, last_libbpf_warning());
+        return fail("cannot attach " + program, code, {}, found->reason);
+    }
+    found->reason.clear();
+    return {};
+}
+
+void BpfObject::detach(const std::string& program) {
+    if (Program* const found = find(program)) found->link.reset();
+}
+
+void BpfObject::leave_out(const std::string& program, const std::string& reason) {
+    if (Program* const found = find(program)) {
+        found->link.reset();
+        if (found->reason.empty()) found->reason = reason;
+    }
+}
+
+bool BpfObject::attached(const std::string& program) const {
+    const Program* const found = find(program);
+    return found != nullptr && found->link != nullptr;
+}
+
+int BpfObject::program_fd(const std::string& program) const {
+    const Program* const found = find(program);
+    return found == nullptr || found->loaded == nullptr ? -1 : bpf_program__fd(found->loaded);
+}
+
+int BpfObject::map_fd(const std::string& map) const {
+    const int fd = bpf_object__find_map_fd_by_name(object_.get(), map.c_str());
+    return fd < 0 ? -1 : fd;
+}
+
+}  // namespace gotuned

@@ -1,0 +1,124 @@
+#include "probe/probes.h"
+
+#include <bpf/bpf.h>
+
+#include <algorithm>
+#include <cerrno>
+
+#include "base/log.h"
+#include "probe/features.h"
+#include "probe/loaded_probes.h"
+
+namespace gotuned {
+namespace {
+
+SlotDelta without_slot() { return {}; }
+
+}  // namespace
+
+std::unique_ptr<Probes> Probes::load(const ProbeOptions& options) { return std::make_unique<LoadedProbes>(options); }
+
+Status LoadedProbes::watch(const ProcessId& process) {
+    if (slots_ == nullptr)
+        return fail("cannot watch: " + refused_[GT_OBJECT_SCHED], ENOSYS, "pid " + std::to_string(process.pid));
+    return slots_->watch(process, MonoClock::now(), windows_);
+}
+
+SlotDelta LoadedProbes::with_scheduler(SlotDelta delta) const {
+    if (scheduler_attached_) delta.scheduler_observed = delta.elapsed;
+    return delta;
+}
+
+SlotDelta LoadedProbes::unwatch(const ProcessId& process) {
+    if (slots_ == nullptr) return without_slot();
+    return with_scheduler(slots_->unwatch(process, MonoClock::now(), windows_));
+}
+
+SlotDelta LoadedProbes::take(const ProcessId& process, MonoTime now) {
+    end_sample_when_due(now);
+    if (slots_ == nullptr) return without_slot();
+    return with_scheduler(slots_->take(process, now, windows_));
+}
+
+std::uint64_t LoadedProbes::switches_since(const ProcessId& process) const {
+    return slots_ == nullptr ? 0 : slots_->switches_since(process);
+}
+
+Status LoadedProbes::add_heir(pid_t pid) {
+    const std::string target = "pid " + std::to_string(pid);
+    const int heirs = objects_[GT_OBJECT_PROCESS] ? objects_[GT_OBJECT_PROCESS]->map_fd("heirs") : -1;
+    if (heirs < 0) return fail("cannot follow the children: " + refused_[GT_OBJECT_PROCESS], ENOSYS, target);
+    if (!objects_[GT_OBJECT_PROCESS]->attached("process_fork"))
+        return fail("cannot follow the children: process_fork is not attached", ENOSYS, target);
+    const auto key = static_cast<std::uint32_t>(pid);
+    const std::uint32_t one = 1;
+    if (const int error = bpf_map_update_elem(heirs, &key, &one, BPF_ANY); error != 0)
+        return fail("cannot follow the children", -error, target);
+    return {};
+}
+
+void LoadedProbes::remove_heir(pid_t pid) {
+    const int heirs = objects_[GT_OBJECT_PROCESS] ? objects_[GT_OBJECT_PROCESS]->map_fd("heirs") : -1;
+    const auto key = static_cast<std::uint32_t>(pid);
+    if (heirs >= 0) bpf_map_delete_elem(heirs, &key);
+}
+
+int LoadedProbes::event_fd() const { return events_ == nullptr ? -1 : events_->fd(); }
+
+void LoadedProbes::drain_events(const std::function<void(const ProbeEvent&)>& callback) {
+    end_sample_when_due(MonoClock::now());
+    if (events_ != nullptr) events_->drain(callback);
+}
+
+std::vector<ProbeReport> LoadedProbes::reports() const {
+    static constexpr const char* const programs[] = {"sched_switch", "sched_waking", "sched_wakeup_new",
+                                                     "thread_exit",  "process_exec", "process_exit",
+                                                     "process_fork", "sys_enter",    "sys_exit"};
+    const MonoTime now = MonoClock::now();
+    steady_costs_.charge(attached_for(now));
+    window_costs_.charge(windows_.total(now));
+    std::vector<ProbeReport> reports;
+    for (const std::string name : programs) {
+        ProbeReport report;
+        report.probe = name;
+        report.tier = "none";
+        const std::size_t owner = name.starts_with("sys_")       ? GT_OBJECT_SYSCALLS
+                                  : name.starts_with("process_") ? GT_OBJECT_PROCESS
+                                                                 : GT_OBJECT_SCHED;
+        report.windowed = owner == GT_OBJECT_SYSCALLS;
+        report.reason = refused_[owner];
+        if (const auto& object = objects_[owner]) {
+            const auto program = std::ranges::find(object->programs(), name, &BpfObject::Program::name);
+            if (program != object->programs().end()) report.reason = program->reason;
+            report.attached = report.windowed ? report.reason.empty() : object->attached(name);
+        }
+        if (report.attached) report.tier = "tp_btf";
+        const CostEstimate* cost = (report.windowed ? window_costs_ : steady_costs_).find(name);
+        if (cost != nullptr) {
+            report.runs = cost->runs();
+            report.cpu_seconds = cost->cpu_seconds();
+        }
+        reports.push_back(std::move(report));
+    }
+    return reports;
+}
+
+std::vector<Probes::Drop> LoadedProbes::drops() const {
+    static constexpr const char* const objects[GT_OBJECTS] = {"sched", "process", "syscalls"};
+    static constexpr const char* const reasons[GT_DROPS] = {"ring_full", "task_full", "stale", "heirs_full"};
+    std::vector<Drop> drops;
+    if (!shared_.valid()) return drops;
+    const auto* shared = shared_.as<gt_shared>();
+    const auto add = [&](std::size_t object, std::size_t reason) {
+        drops.push_back(
+            {objects[object], reasons[reason], __atomic_load_n(&shared->drops[object][reason], __ATOMIC_RELAXED)});
+    };
+    add(GT_OBJECT_SCHED, GT_DROP_TASK_FULL);
+    add(GT_OBJECT_SCHED, GT_DROP_STALE);
+    add(GT_OBJECT_PROCESS, GT_DROP_RING_FULL);
+    add(GT_OBJECT_PROCESS, GT_DROP_HEIRS_FULL);
+    add(GT_OBJECT_SYSCALLS, GT_DROP_TASK_FULL);
+    return drops;
+}
+
+}  // namespace gotuned

@@ -1,0 +1,53 @@
+// The system-call windows and the moments in which the probes' cost is sampled.
+#include <cerrno>
+
+#include "probe/loaded_probes.h"
+
+namespace gotuned {
+
+Status LoadedProbes::open_window() {
+    if (windows_.is_open()) return {};
+    auto& object = objects_[GT_OBJECT_SYSCALLS];
+    if (!object) return fail("cannot open a system-call window: " + refused_[GT_OBJECT_SYSCALLS], ENOSYS);
+    auto* shared = shared_.as<gt_shared>();
+    std::uint32_t next = shared->window_generation + 1;
+    if (next == 0) next = 1;
+    // Entry stamps of earlier windows are void from here on.
+    __atomic_store_n(&shared->window_generation, next, __ATOMIC_SEQ_CST);
+    if (auto status = object->attach("sys_exit"); !status) return status;
+    if (auto status = object->attach("sys_enter"); !status) {
+        object->detach("sys_exit");
+        return status;
+    }
+    const MonoTime now = MonoClock::now();
+    windows_.open(now);
+    if (sample_next_window_) window_costs_.begin(windows_.total(now));
+    return {};
+}
+
+void LoadedProbes::close_window() {
+    if (!windows_.is_open()) return;
+    const MonoTime now = MonoClock::now();
+    windows_.close(now);
+    auto& object = objects_[GT_OBJECT_SYSCALLS];
+    object->detach("sys_enter");
+    object->detach("sys_exit");
+    if (window_costs_.sampling()) {
+        window_costs_.end(windows_.total(now));
+        sample_next_window_ = false;
+    }
+}
+
+void LoadedProbes::sample_costs(Duration duration) {
+    const MonoTime now = MonoClock::now();
+    end_sample_when_due(now);
+    steady_costs_.begin(attached_for(now));
+    sample_until_ = now + duration;
+    sample_next_window_ = true;  // windows seldom fall into the sample, so the next one is sampled whole
+}
+
+void LoadedProbes::end_sample_when_due(MonoTime now) {
+    if (steady_costs_.sampling() && now >= sample_until_) steady_costs_.end(attached_for(MonoClock::now()));
+}
+
+}  // namespace gotuned
