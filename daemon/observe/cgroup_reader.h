@@ -1,0 +1,53 @@
+// Reads one cgroup of the unified hierarchy: limits, usage, pressure, events (Documentation/admin-guide/cgroup-v2.rst).
+// One reader a cgroup, because rates need the last reading. A cgroup is its inode: a recreated name is another one.
+#pragma once
+
+#include <string>
+
+#include "base/files.h"
+#include "base/target.h"
+#include "observe/counter.h"
+#include "observe/held_directory.h"
+#include "observe/snapshot.h"
+
+namespace gotuned {
+
+/// Where a resource controller is mounted: on hybrid hosts some are on cgroup v1 (PROC/cgroups, hierarchy above 0),
+/// and the unified hierarchy then has no files for them.
+class ControllerPlaces {
+public:
+    explicit ControllerPlaces(const Roots& roots);
+    [[nodiscard]] bool on_v1(std::string_view controller) const;
+
+private:
+    std::string table_;
+};
+
+class CgroupReader {
+public:
+    CgroupReader(CgroupId id, std::string path) : id_(id), path_(std::move(path)) {}
+
+    /// CPU time that the whole cgroup ever used, in µs: when it does not move, nothing ran in it. Absent: as read().
+    [[nodiscard]] Reading<std::uint64_t> usage(const Roots& roots) const;
+    /// Every signal of the cgroup. Absent: vanished (no such directory, or another inode), not_supported (the
+    /// controller is on cgroup v1, is not enabled here, the root cgroup or this kernel has no such file).
+    SignalTable read(const Roots& roots, const ControllerPlaces& places, MonoTime now);
+    [[nodiscard]] const std::string& path() const { return path_; }
+
+private:
+    struct Source;
+    [[nodiscard]] Reading<HeldDirectory> open(const Roots& roots) const;
+    void read_memory(SignalTable& table, const Source& source, MonoTime now);
+    void read_cpu(SignalTable& table, const Source& source, MonoTime now);
+
+    CgroupId id_;
+    std::string path_;
+    Counter stall_, high_, max_, oom_kill_, refault_anon_, refault_file_, periods_, throttled_;
+};
+
+/// "max" is unlimited. Absent: malformed.
+Reading<SignalValue> parse_cgroup_limit(std::string_view text, Unit unit);
+/// cpu.max "QUOTA PERIOD" in CPUs; "max …" is unlimited. Absent: malformed.
+Reading<SignalValue> parse_cpu_max(std::string_view text);
+
+}  // namespace gotuned

@@ -1,0 +1,126 @@
+#include "observe/observer.h"
+
+#include <algorithm>
+
+#include "observe/host_reader.h"
+#include "observe/user_threads.h"
+#include "observe/watched_cgroup.h"
+#include "observe/watched_process.h"
+
+namespace gotuned {
+namespace {
+
+class RealObserver final : public Observer {
+public:
+    RealObserver(const ObserverOptions& options, Probes* probes)
+        : options_(options),
+          probes_(probes),
+          places_(options.roots),
+          host_(options.roots),
+          user_threads_(options.roots, options.nproc_reread) {}
+
+    void found(std::shared_ptr<const GoProcess> process, MonoTime now) override {
+        const ProcessId id = process->id;
+        const auto known = processes_.find(id);
+        if (known != processes_.end()) {
+            known->second.replace(std::move(process));
+            known->second.name(service_of(known->second.process()));
+            return;
+        }
+        WatchedProcess watched(std::move(process), now);
+        watched.name(service_of(watched.process()));
+        watched.watch(probes_, now);
+        processes_.emplace(id, std::move(watched));
+    }
+
+    void lost(const ProcessId& process, MonoTime) override {
+        const auto known = processes_.find(process);
+        if (known == processes_.end()) return;
+        exited_[process] = known->second.finish(probes_, no_window());
+        processes_.erase(known);
+    }
+
+    void touch(const ProcessId& process) override {
+        if (const auto known = processes_.find(process); known != processes_.end()) known->second.touch();
+    }
+
+    void want_sysctls(std::set<std::string> names) override { host_.want_sysctls(std::move(names)); }
+
+    void name_services(std::function<std::string(const GoProcess&)> name) override {
+        name_ = std::move(name);
+        for (auto& [id, watched] : processes_) watched.name(service_of(watched.process()));
+    }
+
+    SnapshotPtr observe(MonoTime scheduled, WallTime wall, std::vector<LiveAdjustment> adjustments) override {
+        auto snapshot = std::make_shared<Snapshot>();
+        snapshot->sequence = ++sequence_;
+        snapshot->at = scheduled;
+        snapshot->wall = wall;
+        snapshot->window = sequence_ == 1 ? Duration::zero() : scheduled - last_at_;
+        last_at_ = scheduled;
+        snapshot->adjustments = std::move(adjustments);
+        snapshot->host = host_.read(options_.clock->mono());
+        observe_processes(*snapshot);
+        observe_cgroups(*snapshot);
+        return snapshot;
+    }
+
+private:
+    std::string service_of(const GoProcess& process) const { return name_ ? name_(process) : default_service(process); }
+
+    /// Why a process shows nothing of the system-call windows when none was open.
+    Absent no_window() const {
+        if (probes_ == nullptr) return {Absence::not_attached, {}};
+        const auto reports = probes_->reports();
+        const bool possible = std::any_of(reports.begin(), reports.end(),
+                                          [](const ProbeReport& report) { return report.windowed && report.attached; });
+        return {possible ? Absence::not_observed : Absence::not_attached, {}};
+    }
+
+    void observe_processes(Snapshot& snapshot) {
+        const ReadingContext context{options_.roots, *options_.clock,     probes_, no_window(), host_.online(),
+                                     user_threads_,  options_.idle_reread};
+        auto exited = std::move(exited_);
+        exited_.clear();
+        for (auto& [id, state] : exited) snapshot.processes.emplace(id, std::move(state));
+        for (auto& [id, watched] : processes_) {
+            // One that executed its own file anew has ended under this very identity: it begins with the next tick.
+            if (snapshot.processes.contains(id)) continue;
+            snapshot.processes.emplace(id, watched.observe(context));
+        }
+    }
+
+    void observe_cgroups(Snapshot& snapshot) {
+        for (auto& [id, watched] : cgroups_) watched.in_use = false;
+        for (const auto& [process, watched] : processes_) {
+            const GoProcess& known = watched.process();
+            if (known.cgroup_inode == 0) continue;
+            const CgroupId id{known.cgroup_inode};
+            cgroups_.try_emplace(id, id, known.cgroup, known.unit).first->second.in_use = true;
+        }
+        std::erase_if(cgroups_, [](const auto& entry) { return !entry.second.in_use; });
+        const MonoTime now = options_.clock->mono();
+        for (auto& [id, watched] : cgroups_)
+            snapshot.cgroups.emplace(id, watched.observe(options_.roots, places_, now, options_.idle_reread));
+    }
+
+    ObserverOptions options_;
+    Probes* probes_;
+    ControllerPlaces places_;
+    HostReader host_;
+    UserThreads user_threads_;
+    std::function<std::string(const GoProcess&)> name_{};
+    std::map<ProcessId, WatchedProcess> processes_{};
+    std::map<ProcessId, std::shared_ptr<const ProcessState>> exited_{};
+    std::map<CgroupId, WatchedCgroup> cgroups_{};
+    std::uint64_t sequence_ = 0;
+    MonoTime last_at_{};
+};
+
+}  // namespace
+
+std::unique_ptr<Observer> Observer::make(const ObserverOptions& options, Probes* probes) {
+    return std::make_unique<RealObserver>(options, probes);
+}
+
+}  // namespace gotuned

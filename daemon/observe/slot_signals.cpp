@@ -1,0 +1,129 @@
+#include "observe/slot_signals.h"
+
+#include <algorithm>
+#include <array>
+#include <cmath>
+#include <numeric>
+
+namespace gotuned {
+namespace {
+
+using enum Signal;
+
+constexpr Signal next(Signal first, std::size_t offset) {
+    return static_cast<Signal>(static_cast<std::size_t>(first) + offset);
+}
+// Signals are named after the slots' classes and errnos, in their order.
+static_assert(next(syscall_read, GT_OTHER) == syscall_other && next(syscall_read, GT_CLASSES) == syscall_jitter);
+static_assert(next(errors_emfile, GT_EADDRNOTAVAIL) == errors_eaddrnotavail);
+
+/// Classes that should not block on purpose (syscall.jitter).
+constexpr std::array jitter_classes{GT_READ,  GT_WRITE, GT_CONNECT, GT_OPEN, GT_CLOSE,
+                                    GT_FSYNC, GT_MMAP,  GT_CLONE,   GT_OTHER};
+
+SignalReading distribution(const Distribution& seen, const Exposure& exposure) {
+    static const DistributionPtr nothing = std::make_shared<const Distribution>();
+    return {SignalValue(seen == *nothing ? nothing : std::make_shared<const Distribution>(seen)), exposure};
+}
+
+Reading<SignalValue> ratio_of(std::uint64_t part, std::uint64_t whole, Unit unit) {
+    if (whole == 0) return Absence::no_data;
+    return SignalValue(Quantity{static_cast<double>(part) / static_cast<double>(whole), unit});
+}
+
+/// √(Σ nσ² / Σ n), nσ² = Σx² − (Σx)²/n
+Reading<SignalValue> pooled_deviation(const SlotDelta& delta) {
+    double events = 0;
+    double squares = 0;
+    for (const auto index : jitter_classes) {
+        const SlotDelta::Jitter& jitter = delta.jitter[index];
+        if (!(jitter.count > 0)) continue;
+        events += jitter.count;
+        squares += std::max(0.0, jitter.sum_of_squares - jitter.sum * jitter.sum / jitter.count);
+    }
+    if (!(events > 0)) return Absence::no_data;
+    return SignalValue(Quantity{std::sqrt(squares / events), unit::time});
+}
+
+void set_scheduler_signals(SignalTable& table, const SlotDelta& delta) {
+    const Exposure all{delta.elapsed, delta.elapsed};
+    table.set(epoll_wake, distribution(delta.epoll_wake, all));
+    table.set(netpoll_timer_late, distribution(delta.timer_late, all));
+    table.set(netpoll_sleep, distribution(delta.netpoll_sleep, all));
+    table.set(runq, distribution(delta.runq, all));
+    table.set(cpu_migrations, {SignalValue(rate(static_cast<double>(delta.migrations) / seconds(delta.elapsed))), all});
+}
+void set_scheduler_absent(SignalTable& table, const Absent& why) {
+    for (const Signal id : {epoll_wake, netpoll_timer_late, netpoll_sleep, runq, cpu_migrations})
+        table.set(id, {why, {}});
+}
+
+void set_window_signals(SignalTable& table, const SlotDelta& delta) {
+    const Exposure exposure{delta.elapsed, delta.observed};
+    const double observed = seconds(delta.observed);
+    const auto& polls = delta.polls;
+    const std::uint64_t all_polls = polls.polls[0] + polls.polls[1];
+    table.set(netpoll_poll_rate, {SignalValue(rate(static_cast<double>(all_polls) / observed)), exposure});
+    table.set(netpoll_empty_ratio, {ratio_of(polls.empty[0] + polls.empty[1], all_polls, unit::ratio), exposure});
+    table.set(netpoll_events_mean, {ratio_of(polls.events[0] + polls.events[1], all_polls, unit::count), exposure});
+    // Without the scheduler's part the calls of 20 ms and more are missing: a tail that was cut off is not a value.
+    const bool whole = delta.scheduler_observed > Duration::zero();
+    for (std::size_t i = 0; i < GT_CLASSES; ++i) {
+        if (!whole) {
+            table.set(next(syscall_read, i), {Absence::not_attached, exposure});
+            continue;
+        }
+        Distribution calls = delta.window[i];
+        calls.scale(seconds(delta.elapsed) / observed);
+        calls.add(delta.blocked[i]);  // seen all the time, not scaled
+        table.set(next(syscall_read, i), distribution(calls, exposure));
+    }
+    table.set(syscall_jitter, {whole ? pooled_deviation(delta) : Absence::not_attached, exposure});
+    for (std::size_t i = 0; i < GT_ERRNOS; ++i)
+        table.set(next(errors_emfile, i),
+                  {SignalValue(rate(static_cast<double>(delta.failed[i]) / observed)), exposure});
+}
+void set_window_absent(SignalTable& table, const Absent& why, const Exposure& exposure) {
+    for (const Signal id : {netpoll_poll_rate, netpoll_empty_ratio, netpoll_events_mean})
+        table.set(id, {why, exposure});
+    for (std::size_t i = 0; i < GT_CLASSES; ++i) table.set(next(syscall_read, i), {why, exposure});
+    table.set(syscall_jitter, {why, exposure});
+    for (std::size_t i = 0; i < GT_ERRNOS; ++i) table.set(next(errors_emfile, i), {why, exposure});
+}
+
+}  // namespace
+
+void set_slot_signals(SignalTable& table, const SlotDelta& delta, const Absent& windows) {
+    if (delta.elapsed <= Duration::zero()) return set_slot_absent(table, Absent{Absence::not_observed, {}});
+    if (delta.scheduler_observed > Duration::zero()) {
+        set_scheduler_signals(table, delta);
+    } else {
+        set_scheduler_absent(table, Absent{Absence::not_attached, {}});
+    }
+    const Exposure exposure{delta.elapsed, delta.observed};
+    if (delta.observed <= Duration::zero()) {
+        set_window_absent(table, windows, exposure);
+    } else if (delta.observed < least_exposure) {
+        set_window_absent(table, Absent{Absence::low_exposure, {}}, exposure);
+    } else {
+        set_window_signals(table, delta);
+    }
+}
+
+void set_slot_absent(SignalTable& table, const Absent& why) {
+    set_scheduler_absent(table, why);
+    set_window_absent(table, why, {});
+}
+
+bool is_empty(const SlotDelta& delta) {
+    static const SlotDelta nothing{};
+    const auto same_jitter = [](const SlotDelta::Jitter& jitter) { return jitter.count == 0; };
+    const auto& polls = delta.polls;
+    return delta.switches == 0 && delta.migrations == 0 && delta.epoll_wake == nothing.epoll_wake &&
+           delta.netpoll_sleep == nothing.netpoll_sleep && delta.timer_late == nothing.timer_late &&
+           delta.runq == nothing.runq && delta.blocked == nothing.blocked && delta.window == nothing.window &&
+           std::all_of(delta.jitter.begin(), delta.jitter.end(), same_jitter) && delta.failed == nothing.failed &&
+           polls.polls[0] == 0 && polls.polls[1] == 0;
+}
+
+}  // namespace gotuned

@@ -1,0 +1,23 @@
+#include "observe/watched_cgroup.h"
+
+namespace gotuned {
+
+std::shared_ptr<const CgroupState> WatchedCgroup::observe(const Roots& roots, const ControllerPlaces& places,
+                                                          MonoTime now, Duration idle_reread) {
+    const auto usage = reader_.usage(roots);
+    const bool ran = !usage || usage != usage_;
+    usage_ = usage;
+    // One reading after the last that ran, so that its rates come down to what they are.
+    if (last_ != nullptr && !ran && quiet_ && now - last_->read_at < idle_reread) return last_;
+    quiet_ = !ran;
+    auto state = std::make_shared<CgroupState>();
+    state->id = id_;
+    state->path = reader_.path();
+    state->unit = unit_;
+    state->read_at = now;
+    state->signals = reader_.read(roots, places, now);
+    last_ = std::move(state);
+    return last_;
+}
+
+}  // namespace gotuned

@@ -1,0 +1,31 @@
+// One cgroup that a watched process is in. It is read in full only when something ran in it since the last tick.
+#pragma once
+
+#include <memory>
+#include <string>
+
+#include "observe/cgroup_reader.h"
+#include "observe/snapshot.h"
+
+namespace gotuned {
+
+class WatchedCgroup {
+public:
+    WatchedCgroup(CgroupId id, std::string path, std::string unit)
+        : id_(id), unit_(std::move(unit)), reader_(id, std::move(path)) {}
+
+    /// The same object as before when no CPU time was used in the cgroup and its rates are settled.
+    std::shared_ptr<const CgroupState> observe(const Roots& roots, const ControllerPlaces& places, MonoTime now,
+                                               Duration idle_reread);
+    bool in_use = true;  ///< some process was in it in this tick
+
+private:
+    CgroupId id_;
+    std::string unit_;
+    CgroupReader reader_;
+    Reading<std::uint64_t> usage_{};
+    bool quiet_ = false;  ///< nothing ran in the tick that last_ describes
+    std::shared_ptr<const CgroupState> last_{};
+};
+
+}  // namespace gotuned

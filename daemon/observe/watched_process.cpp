@@ -1,0 +1,141 @@
+#include "observe/watched_process.h"
+
+#include <algorithm>
+#include <array>
+
+namespace gotuned {
+namespace {
+
+using enum Signal;
+
+/// What /proc says and stays as it was while nothing is read.
+constexpr std::array kept_signals{proc_threads, proc_threads_ratio, mem_rss,    mem_anon, mem_file,
+                                  mem_shmem,    mem_swap,           fd_used,    fd_limit, fd_hard,
+                                  nproc_used,   nproc_limit,        cpu_allowed};
+
+SignalReading usage_reading(const Reading<double>& nanoseconds_a_second) {
+    return {nanoseconds_a_second.map([](double value) { return SignalValue(ratio(value / 1e9)); }), {}};
+}
+
+/// Whether an exposure tells nothing, too little, or enough: a state is not shared across these.
+int exposure_class(Duration observed) { return observed <= Duration::zero() ? 0 : observed < least_exposure ? 1 : 2; }
+
+}  // namespace
+
+void WatchedProcess::replace(std::shared_ptr<const GoProcess> process) {
+    process_ = std::move(process);
+    changed_ = true;
+}
+
+void WatchedProcess::name(std::string service) {
+    if (service == service_) return;
+    service_ = std::move(service);
+    changed_ = true;
+}
+
+void WatchedProcess::watch(Probes* probes, MonoTime now) {
+    if (probes == nullptr || watched_) return;
+    tried_at_ = now;
+    const Status status = probes->watch(process_->id);
+    watched_ = status.has_value();
+    if (!watched_) not_watched_ = Absent{Absence::not_attached, to_string(status.error())};
+}
+
+bool WatchedProcess::same_as_last(const SlotDelta& delta) const {
+    if (last_ == nullptr || last_->active || changed_ || !last_empty_ || !is_empty(delta)) return false;
+    const auto& usage = last_->signals.get(cpu_usage).value;
+    if (!usage || std::get<Quantity>(*usage).value != 0) return false;
+    // The exposure of the shared state is the one it was made with: close enough within a tenth.
+    const Duration difference =
+        delta.elapsed > last_elapsed_ ? delta.elapsed - last_elapsed_ : last_elapsed_ - delta.elapsed;
+    return exposure_class(delta.observed) == exposure_class(last_observed_) && difference * 10 <= last_elapsed_;
+}
+
+std::shared_ptr<const ProcessState> WatchedProcess::observe(const ReadingContext& context) {
+    const MonoTime now = context.clock.mono();
+    if (!watched_ && now - tried_at_ >= context.idle_reread) watch(context.probes, now);
+    const SlotDelta delta = watched_ ? context.probes->take(process_->id, now) : SlotDelta{};
+    const bool seen_by_scheduler = delta.scheduler_observed > Duration::zero();
+    bool active = delta.switches > 0;
+    if (!active && cpu_clock_) {
+        // A thread that has a CPU of its own may run for long without a switch.
+        const auto time = process_cpu_time(process_->id.pid);
+        active = !time || *time != cpu_time_;
+    }
+    const bool due = touched_ || now - read_at_ >= context.idle_reread;
+    const bool reads = active || due || !seen_by_scheduler;
+    if (!reads && same_as_last(delta)) {
+        cpu_usage_.per_second(cpu_time_, now);  // the next difference begins here
+        last_elapsed_ = delta.elapsed;
+        return last_;
+    }
+
+    auto state = std::make_shared<ProcessState>();
+    state->process = process_;
+    state->service = service_;
+    state->since = since_;
+    state->active = active;
+    if (watched_) {
+        set_slot_signals(state->signals, delta, context.no_window);
+    } else {
+        set_slot_absent(state->signals, not_watched_);
+    }
+    state->signals.set(go_version, {SignalValue(process_->build.version), {}});
+    if (reads) {
+        read(state->signals, context);
+    } else {
+        keep_last(state->signals, context);
+    }
+    state->read_at = read_at_;
+    changed_ = false;
+    last_empty_ = is_empty(delta);
+    last_elapsed_ = delta.elapsed;
+    last_observed_ = delta.observed;
+    last_ = std::move(state);
+    return last_;
+}
+
+void WatchedProcess::read(SignalTable& table, const ReadingContext& context) {
+    touched_ = false;
+    const auto files = read_process(context.roots, process_->id);
+    read_at_ = context.clock.mono();
+    if (!files) {
+        set_process_absent(table, files.absent());
+        return;
+    }
+    set_process_signals(table, *files, context.online);
+    table.set(cpu_usage, usage_reading(cpu_usage_.per_second(files->cpu_time_ns, read_at_)));
+    if (files->cpu_time_ns) cpu_time_ = *files->cpu_time_ns;
+    cpu_clock_ = files->cpu_clock;
+    const auto& uid = files->status.uid;
+    const auto used = uid ? context.user_threads.of(*uid, read_at_, context.clock) : uid.absent();
+    table.set(nproc_used,
+              {used.map([](std::uint64_t threads) { return SignalValue(count(static_cast<double>(threads))); }), {}});
+}
+
+void WatchedProcess::keep_last(SignalTable& table, const ReadingContext& context) {
+    for (const Signal id : kept_signals) table.set(id, last_->signals.get(id));
+    table.set(cpu_usage, usage_reading(cpu_usage_.per_second(cpu_time_, context.clock.mono())));
+}
+
+std::shared_ptr<const ProcessState> WatchedProcess::finish(Probes* probes, const Absent& no_window) {
+    const SlotDelta delta = watched_ ? probes->unwatch(process_->id) : SlotDelta{};
+    auto state = std::make_shared<ProcessState>();
+    state->process = process_;
+    state->service = service_;
+    state->since = since_;
+    state->read_at = read_at_;
+    state->active = delta.switches > 0;
+    state->exited = true;
+    if (watched_) {
+        set_slot_signals(state->signals, delta, no_window);
+    } else {
+        set_slot_absent(state->signals, not_watched_);
+    }
+    watched_ = false;
+    state->signals.set(go_version, {SignalValue(process_->build.version), {}});
+    set_process_absent(state->signals, Absent{Absence::vanished, {}});
+    return state;
+}
+
+}  // namespace gotuned

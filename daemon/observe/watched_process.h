@@ -1,0 +1,72 @@
+// One process that the Observer follows: its slot, what /proc said last, and the state of the last Snapshot, which
+// is shared with the next one as long as nothing happens.
+#pragma once
+
+#include <memory>
+#include <string>
+
+#include "observe/counter.h"
+#include "observe/process_reader.h"
+#include "observe/slot_signals.h"
+#include "observe/snapshot.h"
+#include "observe/user_threads.h"
+#include "probe/probes.h"
+
+namespace gotuned {
+
+/// What all processes of one tick share.
+struct ReadingContext {
+    const Roots& roots;
+    const Clock& clock;
+    Probes* probes;    ///< null: none
+    Absent no_window;  ///< why nothing was seen where no system-call window was open
+    Reading<CpuSet> online;
+    UserThreads& user_threads;
+    Duration idle_reread;
+};
+
+class WatchedProcess {
+public:
+    WatchedProcess(std::shared_ptr<const GoProcess> process, MonoTime since)
+        : process_(std::move(process)), since_(since) {}
+
+    /// What is known was looked up anew (labels, environment): the identity is the same.
+    void replace(std::shared_ptr<const GoProcess> process);
+    void name(std::string service);
+    void touch() { touched_ = true; }
+
+    /// Asks for a slot; when there is none, every minute again.
+    void watch(Probes* probes, MonoTime now);
+    /// The state of this tick; the same object as before when nothing happened and nothing was read.
+    std::shared_ptr<const ProcessState> observe(const ReadingContext& context);
+    /// Ends the watch: the state of the Snapshot in which it is exited, with the last differences.
+    std::shared_ptr<const ProcessState> finish(Probes* probes, const Absent& no_window);
+
+    [[nodiscard]] const GoProcess& process() const { return *process_; }
+
+private:
+    void read(SignalTable& table, const ReadingContext& context);
+    void keep_last(SignalTable& table, const ReadingContext& context);
+    [[nodiscard]] bool same_as_last(const SlotDelta& delta) const;
+
+    std::shared_ptr<const GoProcess> process_;
+    std::string service_;
+    MonoTime since_;
+    MonoTime read_at_{};
+    MonoTime tried_at_{};
+    bool touched_ = true;  ///< read it whether it did something or not
+    bool changed_ = true;  ///< the last state says something that is not so any more
+    bool watched_ = false;
+    Absent not_watched_{Absence::not_attached, {}};
+
+    Counter cpu_usage_{};
+    std::uint64_t cpu_time_ = 0;  ///< as last read
+    bool cpu_clock_ = false;      ///< the CPU-time clock can be read without opening PROC
+
+    std::shared_ptr<const ProcessState> last_{};
+    bool last_empty_ = false;  ///< nothing was counted in the last tick
+    Duration last_elapsed_{};
+    Duration last_observed_{};
+};
+
+}  // namespace gotuned
