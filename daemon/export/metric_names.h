@@ -1,0 +1,38 @@
+// How a signal of the catalogue is exported: name, type, labels, and how the values of a service's processes become
+// one. Derived from the signal's name, unit and kind by the rules of docs/metrics.md; there is no second table.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "observe/signal.h"
+
+namespace gotuned {
+
+enum class MetricKind : std::uint8_t { gauge, counter, histogram, info };
+
+/// How gauges of several processes (or cgroups) of one service become one value.
+enum class Together : std::uint8_t {
+    sum,       ///< bytes, counts
+    smallest,  ///< limits
+    largest,   ///< what all processes of a user share: each of them says the same whole
+    mean,      ///< ratios: parts over wholes of equal length
+    by_polls,  ///< ratios of polls: weighted by how many polls there were
+    jitter,    ///< standard deviation: the root of the mean square, weighted by calls
+};
+
+struct MetricName {
+    std::string family{};  ///< "gotuned_syscall_seconds"; for info the label's name ("go_version")
+    std::string help{};
+    MetricKind kind{};
+    Together together{};
+    std::vector<std::pair<std::string, std::string>> labels{};  ///< {"class", "read"}
+};
+MetricName metric_name(const SignalInfo& signal);
+
+/// By Signal, made once.
+const std::vector<MetricName>& metric_names();
+
+}  // namespace gotuned

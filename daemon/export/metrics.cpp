@@ -1,0 +1,151 @@
+#include "export/metrics.h"
+
+#include <prometheus/text_serializer.h>
+
+#include <map>
+#include <set>
+
+#include "export/families.h"
+#include "export/own_metrics.h"
+#include "export/service_metrics.h"
+#include "export/service_roster.h"
+
+namespace gotuned {
+namespace {
+
+/// Lines of the text: HELP and TYPE of each family, and its samples.
+std::size_t count_lines(const std::vector<prometheus::MetricFamily>& families) {
+    std::size_t lines = 0;
+    for (const auto& family : families) {
+        lines += 2;
+        for (const auto& metric : family.metric)
+            lines += family.type == prometheus::MetricType::Histogram ? metric.histogram.bucket.size() + 3 : 1;
+    }
+    return lines;
+}
+
+std::string service_of(const ProcessState& process) {
+    std::string name = label_value(process.service.empty() ? default_service(*process.process) : process.service);
+    return name.empty() ? "unknown" : name;
+}
+
+/// The state of a target in the Snapshot before; null when it is new.
+template <typename Map, typename Key>
+const void* in(const Map& map, const Key& key) {
+    const auto found = map.find(key);
+    return found == map.end() ? nullptr : found->second.get();
+}
+
+}  // namespace
+
+struct Metrics::State {
+    explicit State(const SeriesLimits& series) : limits(series), roster(series.max_services) {}
+
+    SeriesLimits limits;
+    ServiceRoster roster;
+    std::map<std::string, ServiceMetrics> services;
+    ServiceMetrics host;
+    OwnMetrics own;
+    SnapshotPtr snapshot;
+    std::shared_ptr<const std::string> text;
+
+    void take(const SnapshotPtr& next);
+    void take_cgroups(const Snapshot& next, const std::map<CgroupId, std::set<std::string>>& services_of);
+    void keep_within_lines(MonoTime now);
+    [[nodiscard]] std::vector<prometheus::MetricFamily> families() const;
+};
+
+void Metrics::State::take(const SnapshotPtr& next) {
+    for (auto& [name, service] : services) service.begin_tick();
+    std::map<CgroupId, std::set<std::string>> services_of;
+    for (const auto& [id, process] : next->processes) {
+        const std::string name = roster.exported(service_of(*process), next->at);
+        ServiceMetrics& service = services[name];
+        const bool counted = snapshot != nullptr && in(snapshot->processes, id) == process.get();
+        if (!counted) service.add_events(process->signals, next->window);
+        if (process->exited) continue;
+        service.add_gauges(process->signals);
+        service.count_process();
+        if (const CgroupState* cgroup = next->cgroup_of(*process)) services_of[cgroup->id].insert(name);
+    }
+    take_cgroups(*next, services_of);
+    for (const std::string& gone : roster.expire(next->at)) services.erase(gone);
+    host.begin_tick();
+    host.add(next->host.signals, next->window);
+}
+
+void Metrics::State::take_cgroups(const Snapshot& next, const std::map<CgroupId, std::set<std::string>>& services_of) {
+    for (const auto& [id, names] : services_of) {
+        const CgroupState& cgroup = *next.cgroups.at(id);
+        const bool counted = snapshot != nullptr && in(snapshot->cgroups, id) == &cgroup;
+        for (const std::string& name : names) {
+            if (!counted) services[name].add_events(cgroup.signals, next.window);
+            services[name].add_gauges(cgroup.signals);
+        }
+    }
+}
+
+void Metrics::State::keep_within_lines(MonoTime now) {
+    // A service grows as its histograms fill, so the cap is held by what is really there, not by a guess at admission.
+    Families own_families;
+    own.write(own_families, roster.named());
+    constexpr std::size_t family_headers = 2;
+    std::size_t lines =
+        count_lines(own_families.take()) + host.lines(limits.full_buckets) + family_headers * metric_names().size();
+    for (const auto& [name, service] : services) lines += service.lines(limits.full_buckets);
+    while (lines > limits.max_lines) {
+        const auto name = roster.drop_youngest(now);
+        if (!name) return;
+        const auto found = services.find(*name);
+        if (found == services.end()) continue;
+        lines -= std::min(lines, found->second.lines(limits.full_buckets));
+        services.erase(found);
+    }
+}
+
+std::vector<prometheus::MetricFamily> Metrics::State::families() const {
+    Families out;
+    if (snapshot == nullptr) {
+        out.gauge("gotuned_build_info", "The version of gotuned.", {{"version", GOTUNED_VERSION}}, 1);
+        return out.take();
+    }
+    own.write(out, roster.named());
+    for (const auto& [name, service] : services)
+        out.gauge("gotuned_service_processes", "Go processes of the service.", {{"service", name}},
+                  static_cast<double>(service.processes()));
+    for (const auto& [name, service] : services)
+        service.write_info(out, "gotuned_service_info", "Texts that were read of the service's processes.",
+                           {{"service", name}});
+    host.write_info(out, "gotuned_host_info", "Texts that were read of the host.", {});
+    for (const SignalInfo& signal : signals()) {
+        if (signal.scope == Scope::host)
+            host.write(out, signal.id, {}, limits.full_buckets);
+        else
+            for (const auto& [name, service] : services)
+                service.write(out, signal.id, {{"service", name}}, limits.full_buckets);
+    }
+    return out.take();
+}
+
+Metrics::Metrics(const SeriesLimits& limits) : state_(std::make_unique<State>(limits)) {}
+Metrics::~Metrics() = default;
+
+void Metrics::update(const SnapshotPtr& snapshot, const MetricsInput& input) {
+    if (snapshot != state_->snapshot) {
+        state_->take(snapshot);
+        state_->own.update(*snapshot, input);
+        state_->snapshot = snapshot;
+        state_->keep_within_lines(snapshot->at);
+    }
+    state_->text.reset();
+}
+
+std::vector<prometheus::MetricFamily> Metrics::Collect() const { return state_->families(); }
+
+std::shared_ptr<const std::string> Metrics::text() const {
+    if (!state_->text)
+        state_->text = std::make_shared<const std::string>(prometheus::TextSerializer().Serialize(Collect()));
+    return state_->text;
+}
+
+}  // namespace gotuned
