@@ -74,6 +74,8 @@ Reading<ProcessFiles> read_process(const Roots& roots, const ProcessId& id) {
     const auto parsed = parse_proc_stat(*stat);
     if (!parsed) return parsed.absent();
     if (parsed->start_ticks != id.start_ticks) return Absent{Absence::vanished, "the pid is another process's now"};
+    // A zombie has no memory and no descriptors any more: that is not zero of them.
+    if (parsed->state == 'Z' || parsed->state == 'X') return Absent{Absence::vanished, "its first thread has ended"};
     if (executes_another(*directory, id.exe_inode)) return Absent{Absence::vanished, "it executes another file now"};
     if (!out.cpu_clock) out.cpu_time_ns = static_cast<std::uint64_t>(parsed->cpu_time.count());
 
