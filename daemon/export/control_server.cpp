@@ -109,17 +109,17 @@ bool may(Access access, unsigned uid, const std::vector<unsigned>& groups, const
 }
 
 /// A connected client.
-struct Client {
+struct ConnectedPeer {
     ControlServer::Impl* server = nullptr;
     sd_bus* bus = nullptr;
     Peer peer{};
     std::vector<unsigned> groups{};
     bool gone = false;
 
-    Client() = default;
-    Client(const Client&) = delete;
-    Client& operator=(const Client&) = delete;
-    ~Client() { sd_bus_close_unref(bus); }
+    ConnectedPeer() = default;
+    ConnectedPeer(const ConnectedPeer&) = delete;
+    ConnectedPeer& operator=(const ConnectedPeer&) = delete;
+    ~ConnectedPeer() { sd_bus_close_unref(bus); }
 };
 
 struct ControlServer::Impl {
@@ -140,13 +140,13 @@ struct ControlServer::Impl {
     Fd socket;
     sd_event_source* accepting = nullptr;
     sd_event_source* sweeping = nullptr;
-    std::list<Client> clients;
+    std::list<ConnectedPeer> clients;
 
     Status start();
     void accept_one();
-    Status serve(Client& client, Fd connection);
+    Status serve(ConnectedPeer& client, Fd connection);
     void sweep() {
-        clients.remove_if([](const Client& client) { return client.gone; });
+        clients.remove_if([](const ConnectedPeer& client) { return client.gone; });
     }
     [[nodiscard]] bool has_place(unsigned uid) const;
 };
@@ -163,7 +163,7 @@ int on_sweep(sd_event_source*, void* impl) {
 }
 /// A bus must not be freed within its own callback: the sweep runs after it.
 int on_disconnected(sd_bus_message*, void* data, sd_bus_error*) {
-    auto* client = static_cast<Client*>(data);
+    auto* client = static_cast<ConnectedPeer*>(data);
     client->gone = true;
     sd_event_source_set_enabled(client->server->sweeping, SD_EVENT_ONESHOT);
     return 0;
@@ -172,7 +172,7 @@ int on_disconnected(sd_bus_message*, void* data, sd_bus_error*) {
 /// One method: what it may be asked by, and how its arguments become a call of Control.
 template <Access access, typename Call>
 int handle(sd_bus_message* call, void* data, Call&& then) {
-    const auto& client = *static_cast<Client*>(data);
+    const auto& client = *static_cast<ConnectedPeer*>(data);
     if (!may(access, client.peer.uid, client.groups, client.server->options.groups)) {
         const char* need = access == Access::read ? "reading needs root or a member of group gotuned"
                                                   : "changing something needs root or a member of group gotuned-admin";
@@ -300,8 +300,8 @@ Status ControlServer::Impl::start() {
 bool ControlServer::Impl::has_place(unsigned uid) const {
     if (clients.size() >= options.max_peers)
         return uid == 0 && clients.size() < options.max_peers + options.max_peers_each;
-    const auto same =
-        std::count_if(clients.begin(), clients.end(), [uid](const Client& client) { return client.peer.uid == uid; });
+    const auto same = std::count_if(clients.begin(), clients.end(),
+                                    [uid](const ConnectedPeer& client) { return client.peer.uid == uid; });
     return uid == 0 || static_cast<std::size_t>(same) < options.max_peers_each;
 }
 
@@ -315,7 +315,7 @@ void ControlServer::Impl::accept_one() {
         log_warning("{}: too many connections of {}; one was refused", options.socket, user_name(credentials.uid));
         return;
     }
-    Client& client = clients.emplace_back();
+    ConnectedPeer& client = clients.emplace_back();
     client.server = this;
     client.peer = {credentials.uid, credentials.gid, credentials.pid, user_name(credentials.uid)};
     client.groups = peer_groups(connection.get(), credentials.gid);
@@ -325,7 +325,7 @@ void ControlServer::Impl::accept_one() {
     }
 }
 
-Status ControlServer::Impl::serve(Client& client, Fd connection) {
+Status ControlServer::Impl::serve(ConnectedPeer& client, Fd connection) {
     sd_id128_t id{};
     int error = sd_id128_randomize(&id);
     if (error >= 0) error = sd_bus_new(&client.bus);
