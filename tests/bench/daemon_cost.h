@@ -1,0 +1,25 @@
+// What the daemon itself takes beside a saturated server, at default settings: a real one is started and looked at.
+#pragma once
+
+#include <string>
+
+#include "load.h"
+
+namespace gotuned::bench {
+
+struct DaemonCost {
+    double cpu_ratio = 0;     ///< its CPU time, its children's too, divided by the server's
+    double window_share = 0;  ///< share of the time in which the system-call windows were open, by its own metrics
+    double cpu_cores = 0;     ///< its CPU time a second
+};
+
+struct DaemonPaths {
+    std::string gotuned{};
+    std::string config{};  ///< the repository's config/
+    std::string folder{};  ///< for its run and state directories
+};
+
+/// Starts it, lets it settle for two ticks, then looks for `duration`.
+Result<DaemonCost> daemon_cost(const DaemonPaths& paths, Load& load, Duration duration);
+
+}  // namespace gotuned::bench

@@ -1,0 +1,50 @@
+// Blocks of randomly ordered slices. Within a block each program set is compared with the bare slices of the same
+// block, so that what drifts slowly (clock rate, neighbours on the hardware) falls out.
+#pragma once
+
+#include <array>
+#include <functional>
+#include <random>
+#include <vector>
+
+#include "condition.h"
+#include "load.h"
+#include "statistics.h"
+
+namespace gotuned::bench {
+
+/// ln(rate with programs / bare rate), one entry a block.
+struct Ratios {
+    std::vector<double> per_cpu_second{};
+    std::vector<double> per_second{};
+};
+
+class Slices {
+public:
+    Slices(Load& load, const ProcessId& neighbour, Duration slice)
+        : load_(load), neighbour_(neighbour), slice_(slice) {}
+    /// One more block of all conditions.
+    Status run_block();
+    [[nodiscard]] std::size_t blocks() const { return of(Condition::floor).per_cpu_second.size(); }
+    [[nodiscard]] const Ratios& of(Condition condition) const { return ratios_[static_cast<std::size_t>(condition)]; }
+
+private:
+    Load& load_;
+    ProcessId neighbour_;
+    Duration slice_;
+    std::mt19937 random_{std::random_device{}()};
+    std::array<Ratios, conditions> ratios_{};
+};
+
+/// ln(rate beside a tracer / mean of the bare slices before and after it), one entry a round. `start` starts the
+/// tracer and returns when it is ready.
+Result<Ratios> beside_tracer(Load& load, std::size_t rounds, Duration slice,
+                             const std::function<Result<Child>()>& start);
+
+/// At default settings: the scheduler tier always, all windows for `share` of the time, and the daemon's own CPU time,
+/// `daemon_cpu`, as a part of the server's: ((1 − share) · scheduler + share · full) / (1 + daemon_cpu), block by
+/// block.
+std::vector<double> at_default(const std::vector<double>& scheduler, const std::vector<double>& full, double share,
+                               double daemon_cpu);
+
+}  // namespace gotuned::bench
