@@ -1,0 +1,146 @@
+#include "rulebook/series.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cmath>
+
+namespace gotuned {
+namespace {
+
+constexpr int points_a_window = 60;
+
+std::string span_text(Duration part, Duration whole) {
+    return fmt::format("{} of {}", to_string(time(std::max(part, Duration::zero()))), to_string(time(whole)));
+}
+
+}  // namespace
+
+bool Series::begin(const Sample& sample) {
+    if (started_ && sample.to <= last_) return false;
+    if (!started_) since_ = std::min(sample.from, sample.to);
+    started_ = true;
+    last_ = sample.to;
+    while (!points_.empty() && points_.front().to <= last_ - window_) points_.pop_front();
+    return true;
+}
+
+Series::Point& Series::point_for(const Sample& sample) {
+    const Duration slot = window_ / points_a_window;
+    if (points_.empty() || sample.to - points_.back().from > slot) {
+        Point point{};
+        point.from = points_.empty() ? sample.from : std::max(sample.from, points_.back().to);
+        point.to = sample.to;
+        point.maximum = -unlimited_value;
+        points_.push_back(point);
+    }
+    points_.back().to = sample.to;
+    return points_.back();
+}
+
+void Series::add(const Sample& sample, const Reading<double>& value) {
+    const MonoTime before = last_;
+    const bool first = !started_;
+    if (!begin(sample)) return;
+    if (window_ == Duration::zero()) {
+        previous_ = std::move(latest_);
+        latest_ = Seen{sample.to, value};
+        return;
+    }
+    if (!value) {
+        why_ = value.absent();
+        return;
+    }
+    const double length = seconds(sample.to - (first ? sample.from : std::max(sample.from, before)));
+    Point& point = point_for(sample);
+    point.maximum = std::max(point.maximum, *value);
+    if (length <= 0) return;  // the first Snapshot stands for no time
+    point.known += length;
+    point.sum += *value * length;
+}
+
+void Series::add(const Sample& sample, const Reading<DistributionPtr>& value, double raw, Duration observed) {
+    const MonoTime before = last_;
+    const bool first = !started_;
+    if (!begin(sample)) return;
+    if (!value) {
+        why_ = value.absent();
+        return;
+    }
+    Point& point = point_for(sample);
+    point.known += std::max(0.0, seconds(sample.to - (first ? sample.from : std::max(sample.from, before))));
+    if (*value != nullptr) point.merged.add(**value);
+    point.raw += raw;
+    point.observed += observed;
+}
+
+double Series::share_inside(const Point& point) const {
+    const MonoTime edge = last_ - window_;
+    if (point.from >= edge) return 1;
+    const double length = seconds(point.to - point.from);
+    return length > 0 ? std::clamp(seconds(point.to - edge) / length, 0.0, 1.0) : 1;
+}
+
+std::optional<Absent> Series::unknown() const {
+    if (!started_) return Absent{Absence::not_observed, {}};
+    if (last_ - since_ < window_)
+        return Absent{newborn_ ? Absence::restarted : Absence::not_observed,
+                      "watched for " + span_text(last_ - since_, window_)};
+    double known = 0;
+    for (const Point& point : points_) known += point.known * share_inside(point);
+    if (known * 2 >= seconds(window_)) return std::nullopt;
+    return Absent{why_.reason, "known for " + span_text(from_seconds(known), window_)};
+}
+
+Reading<double> Series::rate() const {
+    if (!latest_) return Absence::not_observed;
+    if (!previous_)
+        return Absent{newborn_ ? Absence::restarted : Absence::not_observed, "one Snapshot shows no change"};
+    if (!latest_->value) return latest_->value.absent();
+    if (!previous_->value) return previous_->value.absent();
+    const double difference = *latest_->value - *previous_->value;
+    if (!std::isfinite(difference)) return Absent{Absence::no_data, "a change from or to unlimited has no rate"};
+    return difference / seconds(latest_->at - previous_->at);
+}
+
+Reading<double> Series::average() const {
+    if (auto absent = unknown()) return *absent;
+    double sum = 0;
+    double known = 0;
+    for (const Point& point : points_) {
+        const double share = share_inside(point);
+        if (point.known * share <= 0) continue;
+        sum += point.sum * share;
+        known += point.known * share;
+    }
+    if (!(known > 0)) return Absence::no_data;
+    return sum / known;
+}
+
+Reading<double> Series::maximum() const {
+    if (auto absent = unknown()) return *absent;
+    double most = -unlimited_value;
+    for (const Point& point : points_) most = std::max(most, point.maximum);
+    if (most == -unlimited_value) return Absence::no_data;
+    return most;
+}
+
+Reading<double> Series::quantile(double q, bool sampled) const {
+    if (auto absent = unknown()) return *absent;
+    Distribution merged{};
+    double raw = 0;
+    Duration observed{};
+    for (const Point& point : points_) {
+        merged.add(point.merged);
+        raw += point.raw;
+        observed += point.observed;
+    }
+    if (sampled && observed < least_exposure)
+        return Absent{Absence::low_exposure, fmt::format("looked at for {}", to_string(time(observed)))};
+    if (raw < least_percentile_events)
+        return Absent{Absence::no_data,
+                      fmt::format("{:.0f} events, fewer than {:.0f}", std::floor(raw), least_percentile_events)};
+    return merged.quantile(q);
+}
+
+}  // namespace gotuned
