@@ -26,7 +26,7 @@ std::string container_of(std::string_view component) {
 /// "pod<uid>" of the cgroupfs driver, "kubepods-burstable-pod<uid>.slice" of the systemd one, which writes '_' for '-'.
 /// The uid of a static pod is a hash: 32 hex digits without dashes.
 std::string pod_of(std::string_view component) {
-    if (component.ends_with(".slice")) component.remove_suffix(6);
+    component = component.substr(0, component.find(".slice"));
     const std::size_t at = component.rfind("pod");
     if (at == std::string_view::npos || (at > 0 && component[at - 1] != '-')) return {};
     std::string uid(component.substr(at + 3));
@@ -73,10 +73,7 @@ Placement place(std::string_view path) {
     bool lxc = false;
     for (std::string_view component : split(path, '/')) {
         if (component.empty() || component == "..") continue;
-        if (std::string pod = pod_of(component); !pod.empty()) {
-            out.pod = std::move(pod);
-            continue;
-        }
+        if (std::string pod = pod_of(component); !pod.empty()) out.pod = std::move(pod);
         std::string container = container_of(component);
         if (lxc && container.empty()) container = component;
         lxc = component == "lxc";

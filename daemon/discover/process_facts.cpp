@@ -20,6 +20,7 @@ constexpr std::size_t max_text = 4096;                // of a command line, of a
 constexpr std::size_t max_environment = 256U << 10U;  // what is behind is not looked at
 constexpr std::size_t max_kept = 64;
 constexpr std::size_t max_users = 4096;
+const std::string namespace_variable = "POD_NAMESPACE";
 
 bool number(std::string_view text, std::uint64_t& out) {
     const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), out);
@@ -161,11 +162,18 @@ Result<GoProcess> ProcessReader::read(const BinaryKey& binary, UserNames& users,
         return fail("cannot understand /proc/" + std::to_string(pid_) + "/status", ESRCH);
     }
     out.user = users.name(out.uid);
-    out.environment = environment(names);
+    std::set<std::string> wanted = names;
+    wanted.emplace(namespace_variable);
+    out.environment = environment(wanted);
 
     const Placement placement = parse_placement(read_some("cgroup", 64U << 10U));
     out.cgroup = placement.cgroup;
     out.unit = placement.unit;
+    // Kubernetes tells a container its namespace only if the pod's author asked for it, by custom under this name.
+    if (const auto name = out.environment.find(namespace_variable); name != out.environment.end()) {
+        if (!placement.pod.empty()) out.namespace_name = name->second;
+        if (!names.contains(name->first)) out.environment.erase(name);
+    }
     out.container = placement.container;
     out.pod = placement.pod;
     struct stat status{};
