@@ -1,0 +1,26 @@
+#include <cerrno>
+
+#include "tune/cgroup_directory.h"
+#include "tune/knob.h"
+#include "tune/process.h"
+
+namespace gotuned {
+
+Presence presence(const Roots& roots, const TargetId& target, const std::string& place) {
+    if (const auto* process = std::get_if<ProcessId>(&target)) {
+        const auto held = HeldProcess::open(roots.proc, *process);
+        // Only "there is none" is gone. That a process could not be looked at (no descriptors left) is no reason to
+        // forget it.
+        if (!held) return held.error().code == ESRCH ? Presence::gone : Presence::there;
+        const auto inode = exe_inode(roots.proc, process->pid);
+        if (inode && process->exe_inode != 0 && *inode != process->exe_inode) return Presence::replaced;
+        return Presence::there;
+    }
+    if (const auto* cgroup = std::get_if<CgroupId>(&target)) {
+        const auto directory = open_cgroup(roots, *cgroup, place);
+        if (!directory) return directory.error().code == ENOENT ? Presence::gone : Presence::there;
+    }
+    return Presence::there;
+}
+
+}  // namespace gotuned
