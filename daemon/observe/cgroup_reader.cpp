@@ -118,7 +118,7 @@ SignalTable CgroupReader::read(const Roots& roots, const ControllerPlaces& place
     const Source source{*directory, places, *controllers, path_ == "/" || path_.empty()};
     read_memory(table, source, now);
     read_cpu(table, source, now);
-    table.set(cg_io_psi_full, {share_of(parse_pressure(source.plain("io.pressure")).full), {}});
+    table.set(cg_io_psi_full, {share_of(pressure_of(source.plain("io.pressure")).full), {}});
     table.set(cg_pids_current, source.limit("pids", "pids.current", unit::count));
     table.set(cg_pids_max, source.limit("pids", "pids.max", unit::count));
     return table;
@@ -149,7 +149,7 @@ void CgroupReader::read_memory(SignalTable& table, const Source& source, MonoTim
     table.set(cg_memory_sock, {number_of(key_of(stat, "sock"), unit::bytes), {}});
     table.set(cg_memory_kernel, {number_of(key_of(stat, "kernel"), unit::bytes), {}});
 
-    const Pressure pressure = parse_pressure(source.plain("memory.pressure"));
+    const Pressure pressure = pressure_of(source.plain("memory.pressure"));
     table.set(cg_memory_psi_some, {share_of(pressure.some), {}});
     table.set(cg_memory_psi_full, {share_of(pressure.full), {}});
     const auto stalled =
@@ -182,7 +182,7 @@ void CgroupReader::read_cpu(SignalTable& table, const Source& source, MonoTime n
         table.set(cg_cpu_throttled,
                   ratio(static_cast<double>(throttled->amount) / static_cast<double>(periods->amount)));
     }
-    table.set(cg_cpu_psi_some, {share_of(parse_pressure(source.plain("cpu.pressure")).some), {}});
+    table.set(cg_cpu_psi_some, {share_of(pressure_of(source.plain("cpu.pressure")).some), {}});
 }
 
 }  // namespace gotuned

@@ -93,7 +93,7 @@ HostState HostReader::read(MonoTime now) {
     out.boot_id = boot_id_;
     out.environment = environment_;
     const auto meminfo = file("meminfo");
-    const auto pressure = parse_pressure(file("pressure/memory"));
+    const auto pressure = pressure_of(file("pressure/memory"));
     out.signals.set(host_memory_available,
                     quantity_of(kilobytes_of(meminfo, "MemAvailable").map([](std::uint64_t value) {
                         return static_cast<double>(value);
@@ -110,7 +110,7 @@ HostState HostReader::read(MonoTime now) {
                                               unit::bytes_per_second));
     out.signals.set(host_swap_out, quantity_of(swap_out_.per_second(key_of(vmstat, "pswpout"), now).map(to_bytes),
                                                unit::bytes_per_second));
-    out.signals.set(host_cpu_psi_some, share_of(parse_pressure(file("pressure/cpu")).some));
+    out.signals.set(host_cpu_psi_some, share_of(pressure_of(file("pressure/cpu")).some));
 
     const auto stat = file("stat");
     const Reading<CpuTimes> times = stat ? parse_cpu_times(*stat) : stat.absent();

@@ -37,7 +37,7 @@ Reading<PressureLine> line_of(std::string_view text, std::string_view kind) {
 
 Pressure parse_pressure(std::string_view text) { return {line_of(text, "some"), line_of(text, "full")}; }
 
-Pressure parse_pressure(const Reading<std::string>& file) {
+Pressure pressure_of(const Reading<std::string>& file) {
     if (file) return parse_pressure(std::string_view(*file));
     const Absent& why = file.absent();
     return {why, why};

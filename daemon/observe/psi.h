@@ -26,6 +26,6 @@ struct Pressure {
 };
 Pressure parse_pressure(std::string_view text);
 /// An absent file's reason is both lines' reason.
-Pressure parse_pressure(const Reading<std::string>& file);
+Pressure pressure_of(const Reading<std::string>& file);
 
 }  // namespace gotuned

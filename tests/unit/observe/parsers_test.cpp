@@ -148,7 +148,7 @@ TEST_CASE("CPU pressure without a full line is not supported, without any line i
 }
 
 TEST_CASE("pressure that could not be read is absent for the file's reason in both lines") {
-    const auto pressure = parse_pressure(Reading<std::string>(Absent{Absence::not_supported, "off"}));
+    const auto pressure = pressure_of(Reading<std::string>(Absent{Absence::not_supported, "off"}));
     CHECK(pressure.some.absent() == Absent{Absence::not_supported, "off"});
     CHECK(pressure.full.absent() == Absent{Absence::not_supported, "off"});
 }
