@@ -6,6 +6,7 @@ set -euo pipefail
 
 ROOT=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 export HOME=${HOME:-/root}
+export LC_ALL=C.UTF-8
 
 # Downloads and caches live outside the repository, so that a fresh clone starts warm and `git clean` costs nothing.
 CACHE=${GOTUNED_CACHE:-/var/cache/gotuned-build}
@@ -88,6 +89,12 @@ unpacked() {
 # Processes that this script started; end_started ends these and no others, at the latest when the script exits.
 STARTED=()
 started() { STARTED+=("$1"); }
+# A pid that was waited for is no longer ours.
+waited_for() {
+    local pid left=()
+    for pid in "${STARTED[@]}"; do [[ $pid == "$1" ]] || left+=("$pid"); done
+    STARTED=("${left[@]}")
+}
 
 # end_process PID [SECONDS]: TERM, then KILL after a while. Only for own children: a pid that was not yet waited for
 # cannot be reused.
