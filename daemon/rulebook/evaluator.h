@@ -14,18 +14,18 @@
 namespace gotuned {
 
 enum class DecisionKind {
-    fire,    ///< the condition held for `for`: make these writes (tune's guard may refuse; repeated each Snapshot)
-    keep,    ///< verified through hold (or kept unverified)
-    fail,    ///< expect was false, or unknown to the end: undo the step, or keep when `otherwise: keep`
-    undo,    ///< undo_when held, or the rule is gone, no longer enforced, no longer matches, or opted out
+    fire,  ///< the condition held for `for`: make these writes (tune's guard may refuse; repeated each Snapshot)
+    keep,  ///< verified through hold (or kept unverified)
+    fail,  ///< expect was false, or unknown to the end: undo the step, or keep when `otherwise: keep`
+    undo,  ///< undo_when held, or the rule is gone, no longer enforced, no longer matches, or opted out
 };
 std::string_view to_string(DecisionKind kind);
 
 struct PlannedWrite {
     std::string knob{};
-    Reading<Value> to{};   ///< computed from the Snapshot; absent: nothing may be written (unknown)
+    Reading<Value> to{};  ///< computed from the Snapshot; absent: nothing may be written (unknown)
     std::optional<Adjust::Placement> placement{};
-    std::string text{};    ///< advise
+    std::string text{};  ///< advise
     std::optional<Quantity> least{}, most{};
 };
 
@@ -37,12 +37,12 @@ struct Decision {
     Mode mode = Mode::observe;
     Severity severity = Severity::info;
     Duration cooldown{};
-    std::vector<PlannedWrite> writes{};  ///< fire
-    int step = 1;                        ///< fire: 1, or the next step of a live chain
-    std::int64_t group = 0;              ///< keep, fail, undo: the live group meant; fire with step > 1: the chain's
+    std::vector<PlannedWrite> writes{};     ///< fire
+    int step = 1;                           ///< fire: 1, or the next step of a live chain
+    std::int64_t group = 0;                 ///< keep, fail, undo: the live group meant; fire with step > 1: the chain's
     Otherwise otherwise = Otherwise::undo;  ///< fail
-    bool verified = false;               ///< keep: false is kept(unverified)
-    std::string reason{};                ///< "undo_when held for 10m", "expect false", "rule removed", …
+    bool verified = false;                  ///< keep: false is kept(unverified)
+    std::string reason{};                   ///< "undo_when held for 10m", "expect false", "rule removed", …
     Evidence evidence{};
     std::map<std::string, Reading<Value>> before{};  ///< fire: values of before(x)
 };
@@ -51,9 +51,11 @@ struct Decision {
 struct RuleStanding {
     std::string rule{};
     TargetId target{};
-    enum class State { idle, pending, firing, verifying, kept, unknown } state{};
-    Duration held{};            ///< for how long the condition has been true
-    Absent unknown{};           ///< state unknown: why
+    /// yielding: would fire, but another rule comes first for this target (yields_to) or for a knob of it.
+    enum class State { idle, pending, firing, verifying, kept, unknown, yielding } state{};
+    Duration held{};          ///< for how long the condition has been true
+    Absent unknown{};         ///< state unknown: why
+    std::string yields_to{};  ///< state yielding: the rule that comes first
 };
 std::string_view to_string(RuleStanding::State state);
 
@@ -71,6 +73,8 @@ public:
     RuleState(RuleState&&) noexcept;
     RuleState& operator=(RuleState&&) noexcept;
     ~RuleState();
+    /// A copy in depth, for plan and for tests: evaluating one leaves the other as it is.
+    [[nodiscard]] RuleState clone() const;
     struct Data;
     Data& data() { return *data_; }
     [[nodiscard]] const Data& data() const { return *data_; }
@@ -79,6 +83,15 @@ private:
     std::unique_ptr<Data> data_;
 };
 
+/// One step: takes the Snapshot into all clocks and series and says what follows. Decisions are repeated at each
+/// Snapshot for as long as they hold (tune's state moves on, or the guard refuses): tune ignores what it has done
+/// already. Keeps, failures and undos come before fires. The same Snapshot again changes no clock.
+///
+/// Timing, all by Snapshot::at: a clock (`for`, `undo_for`) counts the time between two Snapshots at which its
+/// condition was true; unknown adds nothing and the third unknown Snapshot in a row starts it anew, false at once. A
+/// rule whose adjustments are live fires again only for the next step of `repeat`. Drifted adjustments are left alone
+/// and keep their rule from firing; those whose undo is deferred are tune's. A target that has left the Snapshot (a
+/// process that ended) is tune's too: no decision is made about it.
 Evaluation evaluate(const Rulebook& rulebook, const Snapshot& snapshot, RuleState& state);
 
 /// After a reload: keeps clocks and series of rules whose text did not change (rulebook.md, Loading); a changed
@@ -91,7 +104,7 @@ struct Explanation {
     Duration held{}, needed{};
     std::optional<Evidence> expect{}, undo_when{};
     std::vector<PlannedWrite> writes{};
-    std::string note{};   ///< "does not match: not in targets [payments]", "opted out by environment", …
+    std::string note{};  ///< "does not match: not in targets [payments]", "opted out by environment", …
 };
 Result<Explanation> explain(const Rulebook& rulebook, const Snapshot& snapshot, const RuleState& state,
                             std::string_view rule, const TargetId& target);

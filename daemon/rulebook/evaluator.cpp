@@ -1,0 +1,311 @@
+#include "rulebook/evaluator.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <set>
+
+#include "rulebook/precedence.h"
+#include "rulebook/rule_state.h"
+#include "rulebook/rule_targets.h"
+
+namespace gotuned {
+namespace {
+
+class Evaluator {
+public:
+    Evaluator(const Rulebook& rulebook, const Snapshot& snapshot, RuleState::Data& memory)
+        : rulebook_(rulebook),
+          snapshot_(snapshot),
+          memory_(memory),
+          targets_(rulebook, snapshot),
+          live_(live_groups(snapshot)),
+          claims_(rulebook, live_) {}
+
+    gotuned::Evaluation run() {
+        ++memory_.round;
+        end_orphans();
+        for (const Rule* rule : by_precedence(rulebook_))
+            for (const TargetId& target : targets_.of(*rule)) step(*rule, target);
+        std::erase_if(memory_.cells, [this](const auto& entry) { return entry.second.round != memory_.round; });
+        for (Decision& decision : fires_) out_.decisions.push_back(std::move(decision));
+        return std::move(out_);
+    }
+
+private:
+    [[nodiscard]] const std::vector<LiveGroup>& groups_of(const Rule& rule, const TargetId& target) const {
+        static const std::vector<LiveGroup> none;
+        const auto found = live_.find({rule.name, target});
+        return found == live_.end() ? none : found->second;
+    }
+    [[nodiscard]] Decision decision(DecisionKind kind, const Rule& rule, const TargetId& target) const {
+        Decision made;
+        made.kind = kind;
+        made.rule = rule.name;
+        made.target = target;
+        made.at = snapshot_.at;
+        made.mode = rule.mode;
+        made.severity = rule.severity;
+        made.cooldown = rule.cooldown;
+        made.otherwise = rule.verify.otherwise;
+        return made;
+    }
+
+    /// Live groups that no rule stands behind any more.
+    void end_orphans() {
+        for (const auto& [owner, groups] : live_) {
+            const auto& [name, target] = owner;
+            if (targets_.left(target)) continue;
+            const Rule* rule = rulebook_.find(name);
+            for (const LiveGroup& group : groups) {
+                if (group.phase == LiveGroup::Phase::hands_off || group.phase == LiveGroup::Phase::writing) continue;
+                std::string reason = rule == nullptr ? "rule removed" : why_end(*rule, group, target);
+                if (reason.empty()) continue;
+                ended_.insert(group.id);
+                Rule unknown;
+                unknown.name = name;
+                unknown.mode = Mode::enforce;
+                Decision made = decision(DecisionKind::undo, rule == nullptr ? unknown : *rule, target);
+                made.group = group.id;
+                made.step = group.step;
+                made.reason = std::move(reason);
+                out_.decisions.push_back(std::move(made));
+            }
+        }
+    }
+    std::string why_end(const Rule& rule, const LiveGroup& group, const TargetId& target) {
+        if (rule.mode != Mode::enforce) return "rule no longer enforced";
+        for (const LiveAdjustment* adjustment : group.adjustments) {
+            const bool writes = std::any_of(rule.adjust.begin(), rule.adjust.end(),
+                                            [&](const Adjust& line) { return line.knob == adjustment->knob; });
+            if (!writes) return fmt::format("rule no longer writes {}", adjustment->knob);
+        }
+        return targets_.why_not(rule, target);
+    }
+
+    void step(const Rule& rule, const TargetId& target) {
+        Cell& cell = memory_.cells[{rule.name, target}];
+        cell.round = memory_.round;
+        const bool news = !cell.evaluated || snapshot_.at > cell.last;
+        const auto& groups = groups_of(rule, target);
+        const EvaluationContext plain{snapshot_, target, {}};
+        EvaluationContext live{snapshot_, target, {}};
+        for (const LiveGroup& group : groups)
+            live.adjustments.insert(live.adjustments.end(), group.adjustments.begin(), group.adjustments.end());
+
+        observe(rule, cell, plain, live);
+        const Reading<Value> when = value(rule.when, cell.when, plain);
+        if (!when) count_unknown(rule, when.absent());
+        if (news) cell.clock.update(truth_of(when), snapshot_.at);
+
+        for (const LiveGroup& group : groups) judge(rule, cell, group, live, news);
+        std::erase_if(cell.groups, [&groups](const auto& entry) {
+            return std::none_of(groups.begin(), groups.end(),
+                                [&entry](const LiveGroup& group) { return group.id == entry.first; });
+        });
+        cell.settle_anew = false;
+        cell.evaluated = true;
+        cell.last = std::max(cell.last, snapshot_.at);
+
+        RuleStanding standing{rule.name, target, {}, cell.clock.held(), {}, {}};
+        standing.state = state_of(rule, cell, groups, when, standing);
+        const int next = next_step(rule, cell, groups);
+        if (next > 0) {
+            const std::string blocker = claims_.comes_first(rule, target, targets_);
+            if (blocker.empty()) {
+                fire(rule, cell, target, next, next > 1 ? groups.front().id : 0, plain);
+                standing.state = RuleStanding::State::firing;
+            } else {
+                standing.state = RuleStanding::State::yielding;
+                standing.yields_to = blocker;
+            }
+        }
+        out_.standings.push_back(std::move(standing));
+    }
+
+    static void observe(const Rule& rule, Cell& cell, const EvaluationContext& plain, const EvaluationContext& live) {
+        const auto take = [](const ExpressionPtr& expression, SeriesMemory& series, const EvaluationContext& context) {
+            if (expression != nullptr) expression->observe(context, series.of(expression));
+        };
+        take(rule.when, cell.when, plain);
+        take(rule.verify.expect, cell.expect, live);
+        take(rule.undo_when, cell.undo_when, live);
+        cell.to.resize(rule.adjust.size());
+        for (std::size_t i = 0; i < rule.adjust.size(); ++i) take(rule.adjust[i].to, cell.to[i], plain);
+        const auto arguments =
+            rule.verify.expect == nullptr ? std::vector<ExpressionPtr>() : rule.verify.expect->before_arguments();
+        cell.before.resize(arguments.size());
+        for (std::size_t i = 0; i < arguments.size(); ++i) take(arguments[i], cell.before[i], plain);
+    }
+
+    static Reading<Value> value(const ExpressionPtr& expression, SeriesMemory& series,
+                                const EvaluationContext& context) {
+        if (expression == nullptr) return Absence::not_observed;
+        return expression->evaluate(context, series.of(expression));
+    }
+    void count_unknown(const Rule& rule, const Absent& why) { ++out_.unknowns[{rule.name, why.reason}]; }
+
+    void judge(const Rule& rule, Cell& cell, const LiveGroup& group, const EvaluationContext& live, bool news) {
+        if (group.phase == LiveGroup::Phase::hands_off || group.phase == LiveGroup::Phase::writing ||
+            ended_.count(group.id) > 0)
+            return;
+        GroupMemory& memory = cell.groups[group.id];
+        if (group.phase == LiveGroup::Phase::verifying) verify(rule, cell, group, memory, live, news);
+        if (group.phase == LiveGroup::Phase::kept) watch_kept(rule, cell, group, memory, live, news);
+    }
+
+    void verify(const Rule& rule, Cell& cell, const LiveGroup& group, GroupMemory& memory,
+                const EvaluationContext& live, bool news) {
+        memory.undo_clock.reset();
+        if (cell.settle_anew || !memory.verification.is_of(group.step, group.read_back)) {
+            // What was written before this window was written while nobody looked (a restart): it settles from now on.
+            const MonoTime from = cell.settle_anew ? snapshot_.at : snapshot_.at - snapshot_.window;
+            memory.verification = Verification(group.step, group.read_back, std::max(group.read_back, from));
+        }
+        const Reading<Value> expect = value(rule.verify.expect, cell.expect, live);
+        if (rule.verify.expect != nullptr && !expect) count_unknown(rule, expect.absent());
+        const Verdict verdict =
+            news ? memory.verification.judge(rule.verify, snapshot_.at, snapshot_.window, truth_of(expect))
+                 : memory.verification.verdict();
+        if (verdict == Verdict::open) return;
+        const bool kept = verdict == Verdict::keep || verdict == Verdict::keep_unverified;
+        Decision made = decision(kept ? DecisionKind::keep : DecisionKind::fail, rule, live.target);
+        made.group = group.id;
+        made.step = group.step;
+        made.verified = verdict == Verdict::keep;
+        if (rule.verify.expect != nullptr)
+            made.evidence = rule.verify.expect->explain(live, cell.expect.of(rule.verify.expect));
+        const std::string hold = to_string(time(rule.verify.hold));
+        switch (verdict) {
+            case Verdict::keep:
+                made.reason = fmt::format("expect held for {}", hold);
+                break;
+            case Verdict::keep_unverified:
+                made.reason = "unverified";
+                break;
+            case Verdict::failed:
+                made.reason = "expect false";
+                break;
+            default:
+                made.reason = fmt::format("expect unknown through hold, twice {}", hold);
+                break;
+        }
+        out_.decisions.push_back(std::move(made));
+    }
+
+    void watch_kept(const Rule& rule, Cell& cell, const LiveGroup& group, GroupMemory& memory,
+                    const EvaluationContext& live, bool news) {
+        if (rule.undo_when == nullptr) return;
+        const Reading<Value> undo = value(rule.undo_when, cell.undo_when, live);
+        if (!undo) count_unknown(rule, undo.absent());
+        if (news) memory.undo_clock.update(truth_of(undo), snapshot_.at);
+        if (!memory.undo_clock.satisfied(rule.undo_for)) return;
+        ended_.insert(group.id);
+        Decision made = decision(DecisionKind::undo, rule, live.target);
+        made.group = group.id;
+        made.step = group.step;
+        made.reason = fmt::format("undo_when held for {}", to_string(time(rule.undo_for)));
+        made.evidence = rule.undo_when->explain(live, cell.undo_when.of(rule.undo_when));
+        out_.decisions.push_back(std::move(made));
+    }
+
+    /// 1, the next step of a chain, or 0 when it does not fire.
+    [[nodiscard]] int next_step(const Rule& rule, const Cell& cell, const std::vector<LiveGroup>& groups) const {
+        if (!cell.clock.satisfied(rule.for_)) return 0;
+        if (groups.empty()) return 1;
+        if (groups.size() > 1) return 0;
+        const LiveGroup& chain = groups.front();
+        const bool may = chain.phase == LiveGroup::Phase::kept && !chain.drifted && ended_.count(chain.id) == 0 &&
+                         chain.step < rule.repeat.at_most && snapshot_.at - chain.kept_at >= rule.repeat.every;
+        return may ? chain.step + 1 : 0;
+    }
+
+    static RuleStanding::State state_of(const Rule& rule, const Cell& cell, const std::vector<LiveGroup>& groups,
+                                        const Reading<Value>& when, RuleStanding& standing) {
+        using State = RuleStanding::State;
+        for (const LiveGroup& group : groups)
+            if (group.phase == LiveGroup::Phase::verifying || group.phase == LiveGroup::Phase::writing)
+                return State::verifying;
+        if (!groups.empty()) return State::kept;
+        if (!when) {
+            standing.unknown = when.absent();
+            return State::unknown;
+        }
+        if (truth_of(when) != Truth(true)) return State::idle;
+        return cell.clock.satisfied(rule.for_) ? State::firing : State::pending;
+    }
+
+    void fire(const Rule& rule, Cell& cell, const TargetId& target, int step, std::int64_t group,
+              const EvaluationContext& context) {
+        Decision made = decision(DecisionKind::fire, rule, target);
+        made.step = step;
+        made.group = group;
+        made.reason = fmt::format("when held for {}", to_string(time(cell.clock.held())));
+        made.evidence = rule.when->explain(context, cell.when.of(rule.when));
+        for (std::size_t i = 0; i < rule.adjust.size(); ++i) {
+            const Adjust& line = rule.adjust[i];
+            PlannedWrite write{line.knob, {}, line.placement, line.text, line.least, line.most};
+            if (line.to != nullptr) write.to = value(line.to, cell.to[i], context);
+            made.writes.push_back(std::move(write));
+        }
+        if (rule.verify.expect != nullptr) {
+            const auto arguments = rule.verify.expect->before_arguments();
+            for (std::size_t i = 0; i < arguments.size(); ++i)
+                made.before[arguments[i]->print()] = value(arguments[i], cell.before[i], context);
+        }
+        claims_.fires(rule, target);
+        fires_.push_back(std::move(made));
+    }
+
+    const Rulebook& rulebook_;
+    const Snapshot& snapshot_;
+    RuleState::Data& memory_;
+    RuleTargets targets_;
+    std::map<RuleAndTarget, std::vector<LiveGroup>> live_;
+    Claims claims_;
+    std::set<std::int64_t> ended_{};  ///< groups that this evaluation undoes
+    std::vector<Decision> fires_{};
+    gotuned::Evaluation out_{};
+};
+
+}  // namespace
+
+std::string_view to_string(DecisionKind kind) {
+    switch (kind) {
+        case DecisionKind::fire:
+            return "fire";
+        case DecisionKind::keep:
+            return "keep";
+        case DecisionKind::fail:
+            return "fail";
+        case DecisionKind::undo:
+            return "undo";
+    }
+    return "unknown";
+}
+
+std::string_view to_string(RuleStanding::State state) {
+    switch (state) {
+        case RuleStanding::State::idle:
+            return "idle";
+        case RuleStanding::State::pending:
+            return "pending";
+        case RuleStanding::State::firing:
+            return "firing";
+        case RuleStanding::State::verifying:
+            return "verifying";
+        case RuleStanding::State::kept:
+            return "kept";
+        case RuleStanding::State::unknown:
+            return "unknown";
+        case RuleStanding::State::yielding:
+            return "yielding";
+    }
+    return "unknown";
+}
+
+Evaluation evaluate(const Rulebook& rulebook, const Snapshot& snapshot, RuleState& state) {
+    return Evaluator(rulebook, snapshot, state.data()).run();
+}
+
+}  // namespace gotuned

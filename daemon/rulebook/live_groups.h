@@ -1,0 +1,33 @@
+// The live adjustments of a Snapshot, by the decision that made them: one group is kept, fails and is undone as one.
+#pragma once
+
+#include <map>
+#include <utility>
+#include <vector>
+
+#include "observe/snapshot.h"
+
+namespace gotuned {
+
+struct LiveGroup {
+    enum class Phase : std::uint8_t {
+        writing,    ///< not all written and read back yet
+        verifying,  ///< applied, not kept yet
+        kept,
+        hands_off,  ///< an undo is deferred (tune retries it), or all of it has drifted
+    };
+    std::int64_t id = 0;
+    Phase phase = Phase::hands_off;
+    bool drifted = false;  ///< some of it
+    int step = 1;
+    MonoTime read_back{};  ///< of the last write
+    MonoTime kept_at{};    ///< of the last one kept
+    std::vector<const LiveAdjustment*> adjustments{};
+};
+
+using RuleAndTarget = std::pair<std::string, TargetId>;
+
+/// Points into the Snapshot.
+std::map<RuleAndTarget, std::vector<LiveGroup>> live_groups(const Snapshot& snapshot);
+
+}  // namespace gotuned

@@ -1,0 +1,58 @@
+// The evaluator's memory, by rule and target. Plain data: copied by RuleState::clone(), adapted by carry_over().
+#pragma once
+
+#include <map>
+#include <memory>
+#include <vector>
+
+#include "rulebook/clocks.h"
+#include "rulebook/evaluator.h"
+#include "rulebook/live_groups.h"
+
+namespace gotuned {
+
+/// The series of one expression. Kept as long as the expression's text is the same, whichever rulebook it is in.
+class SeriesMemory {
+public:
+    SeriesMemory() = default;
+    SeriesMemory(const SeriesMemory& other);
+    SeriesMemory& operator=(const SeriesMemory& other);
+    SeriesMemory(SeriesMemory&&) = default;
+    SeriesMemory& operator=(SeriesMemory&&) = default;
+    ~SeriesMemory() = default;
+
+    ExpressionState& of(const ExpressionPtr& expression);
+    /// For explain, which changes nothing: a fresh state when there is none of this expression.
+    [[nodiscard]] std::shared_ptr<const ExpressionState> look(const ExpressionPtr& expression) const;
+
+private:
+    [[nodiscard]] bool fits(const ExpressionPtr& expression) const;
+    ExpressionPtr expression_{};
+    std::shared_ptr<ExpressionState> state_{};
+};
+
+/// What is remembered of one live group.
+struct GroupMemory {
+    Verification verification{};
+    HoldClock undo_clock{};
+};
+
+/// What is remembered of one rule for one target.
+struct Cell {
+    SeriesMemory when{}, expect{}, undo_when{};
+    std::vector<SeriesMemory> to{};      ///< by the line of `adjust`
+    std::vector<SeriesMemory> before{};  ///< by the order in expect
+    HoldClock clock{};
+    std::map<std::int64_t, GroupMemory> groups{};
+    bool settle_anew = false;  ///< verify was edited: the next Snapshot starts verification at settle
+    bool evaluated = false;
+    MonoTime last{};          ///< of the last evaluation
+    std::uint64_t round = 0;  ///< in which evaluation it was last used
+};
+
+struct RuleState::Data {
+    std::map<RuleAndTarget, Cell> cells{};
+    std::uint64_t round = 0;
+};
+
+}  // namespace gotuned
