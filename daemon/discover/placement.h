@@ -8,9 +8,9 @@
 namespace gotuned {
 
 struct Placement {
-    std::string cgroup{};    ///< path in the unified hierarchy, else in name=systemd; raw bytes, for opening files
-    bool unified = false;    ///< `cgroup` is of the unified hierarchy and can be looked up below its mount
-    std::string unit{};      ///< innermost .service or .scope of the host's systemd, by systemd's own name (\x2d stays)
+    std::string cgroup{};  ///< path in the unified hierarchy, else in name=systemd; raw bytes, for opening files
+    bool unified = false;  ///< `cgroup` is of the unified hierarchy and can be looked up below its mount
+    std::string unit{};    ///< innermost .service or .scope of the host's systemd, by systemd's own name (\x2d stays)
     std::string container{};  ///< 64 hex digits, or the name with LXC and systemd-nspawn
     std::string pod{};        ///< pod uid, with its dashes
 };

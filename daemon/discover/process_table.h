@@ -41,7 +41,9 @@ public:
     /// Environment names to keep besides GO* and GOTUNED*; processes already known are read again.
     virtual void keep_environment(const std::set<std::string>& names) = 0;
 
-    struct Counts { std::uint64_t inspected = 0, cache_hits = 0, not_go = 0, failed = 0, inspector_killed = 0; };
+    struct Counts {
+        std::uint64_t inspected = 0, cache_hits = 0, not_go = 0, failed = 0, inspector_killed = 0;
+    };
     [[nodiscard]] virtual Counts counts() const = 0;
 };
 

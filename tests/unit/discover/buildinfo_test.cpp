@@ -285,7 +285,7 @@ TEST_CASE("a length that claims more than the file is no version") {
 }
 
 TEST_CASE("a descriptor is read as memory is") {
-    const test::FakeTree tree;
+    const test::FakeProc tree;
     const Fd file(::open(tree.write("api", ElfBuilder{}.build()).c_str(), O_RDONLY | O_CLOEXEC));
     REQUIRE(file.valid());
     CHECK(read_build_info(DescriptorSource(file.get())).version.view() == "go1.22.3");

@@ -1,50 +1,34 @@
 // A PROC, a cgroup mount and systemd's directories in a temporary folder, removed at the end.
 #pragma once
 
-#include <unistd.h>
-
-#include <cstdlib>
 #include <filesystem>
-#include <fstream>
-#include <stdexcept>
 #include <string>
 #include <string_view>
 
 #include "base/files.h"
+#include "fake_tree.h"
 
 namespace gotuned::test {
 
-class FakeTree {
+using namespace std::string_view_literals;
+
+class FakeProc : public FakeTree {
 public:
-    FakeTree() {
-        std::string pattern = (std::filesystem::temp_directory_path() / "gotuned-discover-XXXXXX").string();
-        if (::mkdtemp(pattern.data()) == nullptr) throw std::runtime_error("mkdtemp");
-        root_ = pattern;
-        std::filesystem::create_directories(root_ / "proc");
-        std::filesystem::create_directories(root_ / "cgroup");
-    }
-    FakeTree(const FakeTree&) = delete;
-    FakeTree& operator=(const FakeTree&) = delete;
-    ~FakeTree() {
-        std::error_code ignored;
-        std::filesystem::remove_all(root_, ignored);
+    FakeProc() {
+        directory("proc");
+        directory("cgroup");
     }
 
-    [[nodiscard]] Roots roots() const { return {proc(), root_ / "sys", root_ / "cgroup"}; }
-    [[nodiscard]] std::string proc() const { return root_ / "proc"; }
-    [[nodiscard]] std::string path(const std::string& name) const { return root_ / name; }
-    /// Writes a file below the root, with its directories.
+    [[nodiscard]] Roots roots() const { return {path("proc"), path("sys"), path("cgroup")}; }
+    /// Writes a file below the root, with its directories; its path.
     std::string write(const std::string& name, std::string_view content) const {
-        const std::filesystem::path file = root_ / name;
-        std::filesystem::create_directories(file.parent_path());
-        std::ofstream(file, std::ios::binary) << content;
-        return file;
+        FakeTree::write(name, content);
+        return path(name);
     }
-    void remove(const std::string& name) const { std::filesystem::remove_all(root_ / name); }
+    /// Makes or replaces a symbolic link.
     void link(const std::string& name, const std::string& to) const {
-        std::filesystem::create_directories((root_ / name).parent_path());
-        std::filesystem::remove(root_ / name);
-        std::filesystem::create_symlink(to, root_ / name);
+        remove(name);
+        FakeTree::link(name, to);
     }
 
     /// A process as a real one looks; tests then change what they are about.
@@ -54,9 +38,9 @@ public:
         link(at + "ns/net", "net:[4026531840]");
         stat(pid, start, stack);
         write(at + "comm", "api\n");
-        write(at + "cmdline", std::string_view("/bin/api\0-v\0", 12));
+        write(at + "cmdline", "/bin/api\0-v\0"sv);
         write(at + "status", "Name:\tapi\nUid:\t0\t0\t0\t0\nGid:\t0\t0\t0\t0\n");
-        write(at + "environ", std::string_view("PATH=/bin\0GOGC=50\0", 18));
+        write(at + "environ", "PATH=/bin\0GOGC=50\0"sv);
         write(at + "cgroup", "0::/system.slice/payments.service\n");
     }
     void stat(pid_t pid, std::uint64_t start, std::uint64_t stack = 7000) const {
@@ -65,9 +49,6 @@ public:
                   " 1 2 3 4 5 " + std::to_string(stack) + " 0 0 0 0 0 0 0 0 0 17 0 0 0 0 0 0 1 2 3 4 5 6 7 0\n");
     }
     void vanish(pid_t pid) const { remove("proc/" + std::to_string(pid)); }
-
-private:
-    std::filesystem::path root_;
 };
 
 }  // namespace gotuned::test

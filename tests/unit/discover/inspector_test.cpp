@@ -22,7 +22,7 @@ using test::ElfBuilder;
 namespace {
 
 struct Asked {
-    test::FakeTree tree;
+    test::FakeProc tree;
     std::unique_ptr<Inspector> inspector;
     MonoTime now{1h};
 

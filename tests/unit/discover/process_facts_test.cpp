@@ -6,12 +6,13 @@
 #include "fake_proc.h"
 
 using namespace gotuned;
-using test::FakeTree;
+using namespace std::string_view_literals;
+using test::FakeProc;
 
 namespace {
 
 struct Reader {
-    FakeTree tree;
+    FakeProc tree;
     Roots roots = tree.roots();
     UserNames users;
     UnitFiles units{tree.path("host")};
@@ -63,14 +64,14 @@ TEST_CASE("the effective uid is read, a malformed status is refused") {
 }
 
 TEST_CASE("arguments are joined by blanks, cleaned and cut at 4 KiB") {
-    CHECK(join_arguments(std::string_view("/bin/api\0-v\0", 12)) == "/bin/api -v");
-    CHECK(join_arguments(std::string_view("api\0a\nb\0\xff\0", 10)) == "api a?b \xEF\xBF\xBD");
+    CHECK(join_arguments("/bin/api\0-v\0"sv) == "/bin/api -v");
+    CHECK(join_arguments("api\0a\nb\0\xff\0"sv) == "api a?b \xEF\xBF\xBD");
     CHECK(join_arguments("").empty());
     CHECK(join_arguments(std::string(10000, 'a')).size() == 4096);
 }
 
 TEST_CASE("of the environment GO*, GOTUNED* and the names asked for are kept") {
-    const std::string_view text("PATH=/bin\0GOGC=50\0GOTUNED_CLASS=batch\0SECRET=x\0GOGC=60\0=x\0junk\0APP=a=b", 72);
+    const std::string_view text = "PATH=/bin\0GOGC=50\0GOTUNED_CLASS=batch\0SECRET=x\0GOGC=60\0=x\0junk\0APP=a=b"sv;
     const auto kept = keep_environment(text, {"APP", "MISSING"});
     CHECK(kept == std::map<std::string, std::string>{{"APP", "a=b"}, {"GOGC", "50"}, {"GOTUNED_CLASS", "batch"}});
 }
@@ -180,18 +181,18 @@ TEST_CASE("GOTUNED=off opts out, and wins over the unit as the reason") {
     r.tree.process(10, r.exe);
     r.tree.write("host/etc/systemd/system/payments.service", "[Service]\nX-Gotuned=off\n");
     CHECK(r.read(10)->opt_out_source == "unit");
-    r.tree.write("proc/10/environ", std::string_view("GOTUNED=off\0", 12));
+    r.tree.write("proc/10/environ", "GOTUNED=off\0"sv);
     CHECK(r.read(10)->opted_out);
     CHECK(r.read(10)->opt_out_source == "environment");
     r.tree.remove("host/etc/systemd/system/payments.service");
-    r.tree.write("proc/10/environ", std::string_view("GOTUNED=on\0GOTUNED_X=off\0", 25));
+    r.tree.write("proc/10/environ", "GOTUNED=on\0GOTUNED_X=off\0"sv);
     CHECK_FALSE(r.read(10)->opted_out);
 }
 
 TEST_CASE("the pod's namespace is taken from its environment alone") {
     Reader r;
     r.tree.process(10, r.exe);
-    r.tree.write("proc/10/environ", std::string_view("POD_NAMESPACE=shop\0", 19));
+    r.tree.write("proc/10/environ", "POD_NAMESPACE=shop\0"sv);
     CHECK(r.read(10)->namespace_name.empty());  // not in a pod
     r.tree.write("proc/10/cgroup", "0::/kubepods/pod1b2c3d4e-0000-4abc-8def-0123456789ab/x\n");
     CHECK(r.read(10)->namespace_name == "shop");

@@ -11,7 +11,7 @@
 using namespace gotuned;
 using namespace std::chrono_literals;
 using test::ElfBuilder;
-using test::FakeTree;
+using test::FakeProc;
 
 namespace {
 
@@ -27,7 +27,7 @@ std::string other_binary() {
 }
 
 struct Table {
-    FakeTree tree;
+    FakeProc tree;
     std::vector<std::shared_ptr<const GoProcess>> found, lost;
     std::unique_ptr<ScanningProcessTable> table;
     MonoTime now{1h};

@@ -4,7 +4,7 @@
 #include "fake_proc.h"
 
 using namespace gotuned;
-using test::FakeTree;
+using test::FakeProc;
 
 namespace {
 const char* const off = "[Service]\nX-Gotuned=off\n";
@@ -32,7 +32,7 @@ TEST_CASE("comments, other keys and continued values are no key") {
 }
 
 TEST_CASE("a unit opts out in its fragment") {
-    const FakeTree tree;
+    const FakeProc tree;
     UnitFiles units(tree.path("."));
     tree.write("usr/lib/systemd/system/a.service", off);
     tree.write("usr/lib/systemd/system/b.service", plain);
@@ -42,7 +42,7 @@ TEST_CASE("a unit opts out in its fragment") {
 }
 
 TEST_CASE("the operator's fragment replaces the packaged one") {
-    const FakeTree tree;
+    const FakeProc tree;
     UnitFiles units(tree.path("."));
     tree.write("usr/lib/systemd/system/a.service", off);
     tree.write("etc/systemd/system/a.service", plain);
@@ -51,7 +51,7 @@ TEST_CASE("the operator's fragment replaces the packaged one") {
 
 TEST_CASE("a drop-in opts out, for one unit, a template, a prefix or all services") {
     for (const char* directory : {"a-b@x.service.d", "a-b@.service.d", "a-@.service.d", "service.d"}) {
-        const FakeTree tree;
+        const FakeProc tree;
         UnitFiles units(tree.path("."));
         tree.write("usr/lib/systemd/system/a-b@.service", plain);
         tree.write(std::string("etc/systemd/system/") + directory + "/gotuned.conf", off);
@@ -61,14 +61,14 @@ TEST_CASE("a drop-in opts out, for one unit, a template, a prefix or all service
 }
 
 TEST_CASE("an instance opts out by its template's fragment") {
-    const FakeTree tree;
+    const FakeProc tree;
     UnitFiles units(tree.path("."));
     tree.write("etc/systemd/system/pay@.service", off);
     CHECK(units.opted_out("pay@eu.service", false));
 }
 
 TEST_CASE("a later drop-in takes an opt-out back, and one of the same name hides the packaged one") {
-    const FakeTree tree;
+    const FakeProc tree;
     UnitFiles units(tree.path("."));
     tree.write("usr/lib/systemd/system/a.service", plain);
     tree.write("usr/lib/systemd/system/a.service.d/10-off.conf", off);
@@ -82,7 +82,7 @@ TEST_CASE("a later drop-in takes an opt-out back, and one of the same name hides
 }
 
 TEST_CASE("a file that changes or appears later is noticed") {
-    const FakeTree tree;
+    const FakeProc tree;
     UnitFiles units(tree.path("."));
     CHECK_FALSE(units.opted_out("a.service", false));
     tree.write("etc/systemd/system/a.service", off);
@@ -92,7 +92,7 @@ TEST_CASE("a file that changes or appears later is noticed") {
 }
 
 TEST_CASE("a user's unit is looked for in the directories of user units") {
-    const FakeTree tree;
+    const FakeProc tree;
     UnitFiles units(tree.path("."));
     tree.write("etc/systemd/user/a.service", off);
     CHECK(units.opted_out("a.service", true));
@@ -100,7 +100,7 @@ TEST_CASE("a user's unit is looked for in the directories of user units") {
 }
 
 TEST_CASE("a directory, a file too large and a name with a slash are no opt-out") {
-    const FakeTree tree;
+    const FakeProc tree;
     UnitFiles units(tree.path("."));
     tree.write("etc/systemd/system/dir.service/x", "");
     tree.write("etc/systemd/system/big.service", off + std::string(2U << 20U, '#'));
