@@ -41,6 +41,8 @@ struct SignalReading {
 /// The signals of one target, ordered by id.
 class SignalTable {
 public:
+    /// Room for so many signals and no more: a Snapshot holds thousands of tables.
+    void reserve(std::size_t signals) { table_.reserve(signals); }
     void set(Signal id, SignalReading reading);
     void set(Signal id, Quantity value) { set(id, SignalReading{Reading<SignalValue>(SignalValue(value)), {}}); }
     void set(Signal id, Absent why) { set(id, SignalReading{Reading<SignalValue>(std::move(why)), {}}); }

@@ -8,6 +8,8 @@ namespace {
 
 using enum Signal;
 
+constexpr std::size_t process_signals = static_cast<std::size_t>(cg_memory_current);  // they come first in enum Signal
+
 /// What /proc says and stays as it was while nothing is read.
 constexpr std::array kept_signals{proc_threads, proc_threads_ratio, mem_rss,    mem_anon, mem_file,
                                   mem_shmem,    mem_swap,           fd_used,    fd_limit, fd_hard,
@@ -71,6 +73,7 @@ std::shared_ptr<const ProcessState> WatchedProcess::observe(const ReadingContext
     }
 
     auto state = std::make_shared<ProcessState>();
+    state->signals.reserve(process_signals);
     state->process = process_;
     state->service = service_;
     state->since = since_;
@@ -121,6 +124,7 @@ void WatchedProcess::keep_last(SignalTable& table, const ReadingContext& context
 std::shared_ptr<const ProcessState> WatchedProcess::finish(Probes* probes, const Absent& no_window) {
     const SlotDelta delta = watched_ ? probes->unwatch(process_->id) : SlotDelta{};
     auto state = std::make_shared<ProcessState>();
+    state->signals.reserve(process_signals);
     state->process = process_;
     state->service = service_;
     state->since = since_;

@@ -34,6 +34,13 @@ TEST_CASE("a signal's name begins with the scope it belongs to") {
     }
 }
 
+TEST_CASE("the signals of a process come first, then a cgroup's, then the host's") {
+    CHECK(std::is_sorted(signals().begin(), signals().end(), [](const SignalInfo& left, const SignalInfo& right) {
+        const auto place = [](Scope scope) { return scope == Scope::process ? 0 : scope == Scope::cgroup ? 1 : 2; };
+        return place(left.scope) < place(right.scope);
+    }));
+}
+
 TEST_CASE("what a signal is exported as follows from what it is") {
     for (const SignalInfo& row : signals()) {
         INFO(row.name);
