@@ -77,9 +77,11 @@ void Metrics::State::take(const SnapshotPtr& next) {
 void Metrics::State::take_cgroups(const Snapshot& next, const std::map<CgroupId, std::set<std::string>>& services_of) {
     for (const auto& [id, names] : services_of) {
         const CgroupState& cgroup = *next.cgroups.at(id);
-        const bool counted = snapshot != nullptr && in(snapshot->cgroups, id) == &cgroup;
+        const auto before = snapshot == nullptr ? nullptr : static_cast<const CgroupState*>(in(snapshot->cgroups, id));
+        // An idle cgroup is not read at each tick: its rates are over the time since it was read before.
+        const Duration window = before == nullptr ? next.window : cgroup.read_at - before->read_at;
         for (const std::string& name : names) {
-            if (!counted) services[name].add_events(cgroup.signals, next.window);
+            if (before != &cgroup) services[name].add_events(cgroup.signals, window);
             services[name].add_gauges(cgroup.signals);
         }
     }
