@@ -193,8 +193,10 @@ BuildInfo read_build_info(const ByteSource& file) {
     std::uint64_t offset = 0;
     bool found = image.find_section(".go.buildinfo", ".data.rel.ro.go.buildinfo", range) &&
                  find_magic(file, range, section_search, offset);
-    if (!found && image.data_segment(range)) {
-        found = find_magic(file, range, image.has_sections() ? named_search : stripped_search, offset);
+    std::uint64_t left = image.has_sections() ? named_search : stripped_search;  // in all segments together
+    for (std::size_t next = 0; !found && left > 0 && image.next_data_segment(next, alignment, range);) {
+        found = find_magic(file, range, left, offset);
+        left -= std::min(left, range.size);
     }
     if (!found) {
         out.outcome = image.packed_by_upx() ? BuildInfoOutcome::packed : BuildInfoOutcome::no_build_info;

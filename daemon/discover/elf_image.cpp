@@ -181,10 +181,14 @@ bool ElfImage::find_section(std::string_view a, std::string_view b, FileRange& o
     return false;
 }
 
-bool ElfImage::data_segment(FileRange& out) const {
-    for (std::size_t i = 0; i < load_count_; ++i) {
-        if ((loads_[i].flags & (PF_W | PF_X)) != PF_W) continue;
-        out = {loads_[i].offset, loads_[i].size};
+bool ElfImage::next_data_segment(std::size_t& from, std::uint64_t alignment, FileRange& out) const {
+    while (from < load_count_) {
+        const Segment& load = loads_[from++];
+        if ((load.flags & (PF_W | PF_X)) != PF_W) continue;
+        // The C linker begins a segment anywhere; what is aligned in memory is aligned by its address.
+        const std::uint64_t skip = (alignment - load.address % alignment) % alignment;
+        if (skip >= load.size || load.offset > UINT64_MAX - skip) continue;
+        out = {load.offset + skip, load.size - skip};
         return true;
     }
     return false;

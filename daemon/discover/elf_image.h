@@ -28,8 +28,9 @@ public:
     [[nodiscard]] bool has_sections() const { return sections_ > 0; }
     /// False when there is no such section, or it holds nothing in the file. `a` and `b`: either name.
     bool find_section(std::string_view a, std::string_view b, FileRange& out) const;
-    /// The first PT_LOAD that is writable and not executable: where Go keeps its data.
-    bool data_segment(FileRange& out) const;
+    /// The next PT_LOAD that is writable and not executable, where Go keeps its data; `from` goes on behind it. A PIE
+    /// has two: what is read-only after relocation comes first.
+    bool next_data_segment(std::size_t& from, std::uint64_t alignment, FileRange& out) const;
     /// Where `size` bytes at a virtual address lie in the file; false when no PT_LOAD holds them whole.
     bool resolve(std::uint64_t address, std::uint64_t size, std::uint64_t& offset) const;
     /// UPX leaves "UPX!" behind the program headers.

@@ -79,6 +79,25 @@ TEST_CASE("a stripped binary's build information is found behind megabytes of ot
     CHECK(read(elf.build()).version.view() == "go1.22.3");
 }
 
+TEST_CASE("the second writable segment is searched too: a PIE's first one holds what is read-only after relocation") {
+    ElfBuilder elf;
+    elf.sections = false;
+    std::string bytes = elf.build();
+    // The text segment, writable and not executable: it comes first and holds no build information.
+    put(bytes, elf.header_size() + offsetof(Elf64_Phdr, p_flags), PF_R | PF_W, 4);
+    CHECK(read(bytes).version.view() == "go1.22.3");
+}
+
+TEST_CASE("alignment is of the address, not of the place in the file") {
+    ElfBuilder elf;
+    elf.sections = false;
+    std::string bytes = elf.build();
+    // The segment begins 8 bytes earlier, as the C linker makes it; the build information stays at its address.
+    put(bytes, elf.header_size() + elf.segment_size() + offsetof(Elf64_Phdr, p_offset), elf.data_offset() - 8, 8);
+    put(bytes, elf.header_size() + elf.segment_size() + offsetof(Elf64_Phdr, p_vaddr), ElfBuilder::data_address - 8, 8);
+    CHECK(read(bytes).version.view() == "go1.22.3");
+}
+
 TEST_CASE("an executable segment is not searched for data") {
     ElfBuilder elf;
     elf.sections = false;
