@@ -1,0 +1,171 @@
+// The functions that reach back: rate, avg, max_over, percentiles over a window.
+#include "rulebook/series.h"
+
+#include "catch.h"
+#include "rules.h"
+
+using namespace gotuned;
+using namespace gotuned::test;
+using namespace std::chrono_literals;
+
+namespace {
+
+/// One expression that looks at a World Snapshot by Snapshot.
+struct Watch {
+    World world{};
+    ExpressionPtr expression;
+    std::shared_ptr<ExpressionState> state;
+    bool used = false;
+
+    Watch(std::string_view text, Unit unit)
+        : expression(test::expression(text, ExpressionRole::to, Scope::process, quantity_of(unit))),
+          state(expression->make_state()) {}
+    Reading<Value> look(Duration by = tick) {
+        if (used) world.advance(by);
+        used = true;
+        const EvaluationContext context{world.snapshot, first_process, {}};
+        expression->observe(context, *state);
+        return expression->evaluate(context, *state);
+    }
+    Reading<Value> fd(double used_now, Duration by = tick) {
+        world.set(Signal::fd_used, count(used_now));
+        return look(by);
+    }
+};
+double number(const Reading<Value>& value) {
+    REQUIRE(value.present());
+    return std::get<Quantity>(*value).value;
+}
+
+}  // namespace
+
+TEST_CASE("rate is the difference per second between two Snapshots") {
+    Watch watch("rate(fd.used)", unit::per_second);
+    CHECK(watch.fd(100).absent().reason == Absence::not_observed);
+    CHECK(watch.fd(150) == Value(rate(10)));
+    CHECK(watch.fd(140) == Value(rate(-2)));
+    CHECK(watch.fd(160, 10s) == Value(rate(2)));
+    watch.world.set(Signal::fd_used, Absent{Absence::vanished, {}});
+    CHECK(watch.look().absent().reason == Absence::vanished);
+    CHECK(watch.fd(160).absent().reason == Absence::vanished);
+    CHECK(watch.fd(165) == Value(rate(1)));
+}
+
+TEST_CASE("rate of what became unlimited is unknown") {
+    Watch watch("rate(fd.used)", unit::per_second);
+    watch.fd(100);
+    CHECK_FALSE(watch.fd(unlimited_value).present());
+    CHECK_FALSE(watch.fd(unlimited_value).present());
+}
+
+TEST_CASE("an average is unknown until its whole window was watched") {
+    Watch watch("avg(fd.used, 20s)", unit::count);
+    for (int i = 0; i < 4; ++i) {
+        const auto value = watch.fd(100);
+        REQUIRE_FALSE(value.present());
+        CHECK(value.absent().reason == Absence::not_observed);
+    }
+    CHECK(number(watch.fd(100)) == 100);
+}
+
+TEST_CASE("an average weighs each value by the time it stood for") {
+    Watch watch("avg(fd.used, 20s)", unit::count);
+    watch.fd(0);
+    watch.fd(0, 10s);
+    watch.fd(300, 5s);
+    CHECK(number(watch.fd(100, 5s)) == Approx((0 * 10 + 300 * 5 + 100 * 5) / 20.0));
+    CHECK(number(watch.fd(100, 10s)) == Approx((300 * 5 + 100 * 15) / 20.0));
+    CHECK(number(watch.fd(100, 20s)) == 100);
+}
+
+TEST_CASE("a maximum forgets what has left the window") {
+    Watch watch("max_over(fd.used, 10s)", unit::count);
+    watch.fd(900);
+    watch.fd(800);
+    CHECK(number(watch.fd(100)) == 800);
+    CHECK(number(watch.fd(100)) == 100);
+    CHECK(number(watch.fd(unlimited_value)) == unlimited_value);
+}
+
+TEST_CASE("a window of which less than half is known is unknown, with the reason") {
+    Watch watch("avg(fd.used, 20s)", unit::count);
+    for (int i = 0; i < 5; ++i) watch.fd(100);
+    watch.world.set(Signal::fd_used, Absent{Absence::not_permitted, {}});
+    CHECK(number(watch.look()) == 100);
+    CHECK(number(watch.look()) == 100);
+    const auto unknown = watch.look();
+    REQUIRE_FALSE(unknown.present());
+    CHECK(unknown.absent().reason == Absence::not_permitted);
+    CHECK(unknown.absent().detail == "known for 5s of 20s");
+}
+
+TEST_CASE("a window never spans the start of its target") {
+    Watch watch("avg(fd.used, 20s)", unit::count);
+    const ProcessId reborn{100, 2000, 7};
+    watch.fd(100);
+    watch.world.advance();
+    watch.world.add_process(reborn, first_cgroup);
+    const auto state = watch.expression->make_state();
+    const auto look = [&] {
+        const EvaluationContext context{watch.world.snapshot, reborn, {}};
+        watch.expression->observe(context, *state);
+        return watch.expression->evaluate(context, *state);
+    };
+    watch.world.change([&](ProcessState& process) { process.since = watch.world.snapshot.at - 2s; }, reborn);
+    for (int i = 0; i < 4; ++i) {
+        const auto value = look();
+        REQUIRE_FALSE(value.present());
+        CHECK(value.absent().reason == Absence::restarted);
+        watch.world.advance();
+    }
+    CHECK(look().present());
+}
+
+TEST_CASE("percentiles over a window come from the merged distributions") {
+    Watch watch("p99(epoll.wake, 20s)", unit::time);
+    const auto wake = [&](int n, Duration value) {
+        watch.world.set(Signal::epoll_wake, seen(events(n, value)));
+        return watch.look();
+    };
+    for (int i = 0; i < 4; ++i) wake(4, 1ms);
+    // Five Snapshots, but the first covers no time and left the window: 4 × 4 events are too few.
+    CHECK(wake(4, 1ms).absent().reason == Absence::no_data);
+    const double quiet = number(wake(100, 1ms));
+    CHECK(quiet > 0.5e-3);
+    CHECK(quiet <= 1e-3);
+    const double loud = number(wake(10, 100ms));
+    CHECK(loud > 50e-3);
+    for (int i = 0; i < 3; ++i) wake(100, 1ms);
+    CHECK(number(wake(100, 1ms)) <= 1e-3);
+}
+
+TEST_CASE("exposures of a sampled signal add up over the window") {
+    Watch watch("p50(syscall.read, 20s)", unit::time);
+    const auto read = [&](int n, Duration observed) {
+        watch.world.set(Signal::syscall_read, seen(events(n, 1ms), tick, observed));
+        return watch.look();
+    };
+    for (int i = 0; i < 4; ++i) read(1000, 20ms);
+    CHECK(read(1000, 20ms).absent().reason == Absence::low_exposure);  // 4 × 20 ms
+    read(1000, 50ms);
+    CHECK(read(10000, 50ms).present());
+}
+
+TEST_CASE("a series holds few points however short the tick") {
+    Series series(Checked::Series{1min, false});
+    MonoTime at = start;
+    for (int i = 0; i < 100000; ++i) {
+        series.add(Sample{at, at + 10ms}, Reading<double>(i < 50000 ? 1.0 : 3.0));
+        at += 10ms;
+    }
+    CHECK(series.points() <= 64);
+    CHECK(*series.average() == Approx(3.0));
+    CHECK(*series.maximum() == 3.0);
+}
+
+TEST_CASE("the same Snapshot is taken into a series once") {
+    Watch watch("rate(fd.used)", unit::per_second);
+    watch.fd(100);
+    watch.fd(150);
+    CHECK(watch.look(0s) == Value(rate(10)));
+}
