@@ -74,8 +74,8 @@ enum gt_event_kind {
 struct gt_event {
 	__u32 kind;
 	__u32 pid;     /* thread group id, initial pid namespace */
-	__u32 parent;  /* thread group id of the real parent */
-	__u32 exit_code; /* GT_EXIT: as wait(2) has it */
+	__u32 parent;  /* thread group id of the real parent; GT_FORK: of the heir that forked */
+	__u32 exit_code; /* GT_EXIT: as wait(2) has it; GT_EXEC: changes when the file's mtime does, 0 when unknown */
 	__u64 dev;     /* GT_EXEC: s_dev of the file (kernel encoding), 0 when unknown */
 	__u64 inode;   /* GT_EXEC: inode of the file */
 	__u64 at_ns;   /* bpf_ktime_get_ns() */

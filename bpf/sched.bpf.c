@@ -43,6 +43,9 @@ static __always_inline void switch_out(struct gt_shared *state, struct task_stru
 	thread = gt_thread_of(state, GT_OBJECT_SCHED, (__u32)task->tgid, (__u32)task->pid);
 	if (!thread)
 		return;
+	/* It leaves again, and nobody saw it come: some kernels run no program while certain tasks are current. */
+	if (thread->out_ns && thread->generation == state->scheduler_generation)
+		gt_drop(state, GT_OBJECT_SCHED, GT_DROP_STALE);
 	thread->out = GT_OUT_RUNNABLE;
 	thread->out_class = 0;
 	thread->timeout_ns = 0;
@@ -86,11 +89,14 @@ static __always_inline void came_from_sleep(struct gt_shared *state, struct gt_s
 
 static __always_inline void switch_in(struct gt_shared *state, struct task_struct *task, __u64 now)
 {
-	struct gt_thread *thread = gt_thread_of(state, GT_OBJECT_SCHED, (__u32)task->tgid, (__u32)task->pid);
+	struct gt_thread *thread;
 	struct gt_slot *slot;
 	__u32 cpu, blocked;
 	__u64 out, gone;
 
+	if (task->flags & PF_EXITING)
+		return;
+	thread = gt_thread_of(state, GT_OBJECT_SCHED, (__u32)task->tgid, (__u32)task->pid);
 	if (!thread)
 		return;
 	slot = gt_slot_of(thread);

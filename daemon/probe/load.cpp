@@ -27,7 +27,6 @@ LoadedProbes::LoadedProbes(const ProbeOptions& options) : options_(options) {
     options_.max_processes = std::clamp<std::size_t>(options_.max_processes, 1, GT_MAX_SLOTS);
     quiet_libbpf();
     features_ = detect_features();
-    attached_since_ = MonoClock::now();
     if (!features_.kernel_btf) {
         refuse_all("this kernel has no type information (CONFIG_DEBUG_INFO_BTF)");
         return;
@@ -39,19 +38,14 @@ LoadedProbes::LoadedProbes(const ProbeOptions& options) : options_(options) {
     load_objects();
     map_slots();
     if (slots_ == nullptr) return;
-    attach_process();
-    attach_scheduler();
+    open_ring();
+    attach();
     try_window();
-    attached_since_ = MonoClock::now();
 }
 
 LoadedProbes::~LoadedProbes() {
     close_window();
-    if (auto& scheduler = objects_[GT_OBJECT_SCHED]) {
-        scheduler->detach("sched_switch");
-        scheduler->detach("sched_wakeup_new");
-        scheduler->detach("sched_waking");  // last, as it was attached first
-    }
+    detach();
 }
 
 void LoadedProbes::refuse_all(const std::string& reason) {
@@ -99,38 +93,9 @@ void LoadedProbes::map_slots() {
                                                   static_cast<std::uint32_t>(options_.max_processes)});
 }
 
-void LoadedProbes::attach_scheduler() {
-    auto& object = objects_[GT_OBJECT_SCHED];
-    if (!object) return;
-    auto* shared = shared_.as<gt_shared>();
-    __atomic_store_n(&shared->scheduler_generation, 1U, __ATOMIC_SEQ_CST);
-    for (const char* program : {"thread_exit", "sched_wakeup_new"})
-        if (auto status = object->attach(program); !status) log_warning("{}", to_string(status.error()));
-    // Without wake-ups no sleep can be told from waiting, and without switches there is nothing to tell: both or none.
-    auto waking = object->attach("sched_waking");
-    auto switches = waking ? object->attach("sched_switch") : Status{};
-    scheduler_attached_ = waking.has_value() && switches.has_value();
-    if (scheduler_attached_) {
-        for (const auto& program : object->programs())
-            steady_costs_.add(program.name, object->program_fd(program.name));
-        return;
-    }
-    log_warning("{}", to_string(waking ? switches.error() : waking.error()));
-    object->leave_out("sched_switch", "of no use without sched_waking");
-    object->leave_out("sched_waking", "of no use without sched_switch");
-    object->leave_out("sched_wakeup_new", "of no use without sched_switch");
-    __atomic_store_n(&shared->scheduler_generation, 0U, __ATOMIC_SEQ_CST);
-}
-
-void LoadedProbes::attach_process() {
-    auto& object = objects_[GT_OBJECT_PROCESS];
-    if (!object) return;
-    for (const auto& program : object->programs()) {
-        auto status = object->attach(program.name);
-        if (!status) log_warning("{}", to_string(status.error()));
-        if (status) steady_costs_.add(program.name, object->program_fd(program.name));
-    }
-    auto ring = EventRing::open(object->map_fd("events"));
+void LoadedProbes::open_ring() {
+    if (!objects_[GT_OBJECT_PROCESS]) return;
+    auto ring = EventRing::open(objects_[GT_OBJECT_PROCESS]->map_fd("events"));
     if (ring)
         events_ = std::move(*ring);
     else

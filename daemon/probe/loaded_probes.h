@@ -26,7 +26,7 @@ public:
     void remove_heir(pid_t pid) override;
     Status open_window() override;
     void close_window() override;
-    [[nodiscard]] bool window_open() const override { return windows_.is_open(); }
+    [[nodiscard]] bool window_open() const override { return attachment_.windows.is_open(); }
     [[nodiscard]] int event_fd() const override;
     void drain_events(const std::function<void(const ProbeEvent&)>& callback) override;
     [[nodiscard]] std::vector<ProbeReport> reports() const override;
@@ -34,16 +34,20 @@ public:
     [[nodiscard]] std::vector<Drop> drops() const override;
     void sample_costs(Duration duration) override;
 
+    /// Attaches the scheduler's and the process programs, or takes them off (a measurement of what they cost does it
+    /// many times a minute). What could not be attached is in reports().
+    void attach();
+    void detach();
+
 private:
     void load_objects();
     void map_slots();
+    void open_ring();
     void attach_scheduler();
     void attach_process();
     void try_window();
     void refuse_all(const std::string& reason);
-    [[nodiscard]] Duration attached_for(MonoTime now) const { return now - attached_since_; }
     void end_sample_when_due(MonoTime now);
-    SlotDelta with_scheduler(SlotDelta delta) const;
 
     ProbeOptions options_;
     ProbeFeatures features_;
@@ -53,9 +57,8 @@ private:
     Mapping slot_memory_{};
     std::unique_ptr<SlotTable> slots_{};
     std::unique_ptr<EventRing> events_{};
-    OpenTime windows_{};
-    MonoTime attached_since_{};
-    bool scheduler_attached_ = false;
+    Attachment attachment_{};
+    std::uint32_t generation_ = 0;      ///< of attachments of the scheduler's programs
     mutable CostMeter steady_costs_{};  ///< programs that are always attached
     mutable CostMeter window_costs_{};  ///< sampled over one whole window
     MonoTime sample_until_{};

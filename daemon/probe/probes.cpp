@@ -10,34 +10,23 @@
 #include "probe/loaded_probes.h"
 
 namespace gotuned {
-namespace {
-
-SlotDelta without_slot() { return {}; }
-
-}  // namespace
-
 std::unique_ptr<Probes> Probes::load(const ProbeOptions& options) { return std::make_unique<LoadedProbes>(options); }
 
 Status LoadedProbes::watch(const ProcessId& process) {
     if (slots_ == nullptr)
         return fail("cannot watch: " + refused_[GT_OBJECT_SCHED], ENOSYS, "pid " + std::to_string(process.pid));
-    return slots_->watch(process, MonoClock::now(), windows_);
-}
-
-SlotDelta LoadedProbes::with_scheduler(SlotDelta delta) const {
-    if (scheduler_attached_) delta.scheduler_observed = delta.elapsed;
-    return delta;
+    return slots_->watch(process, MonoClock::now(), attachment_);
 }
 
 SlotDelta LoadedProbes::unwatch(const ProcessId& process) {
-    if (slots_ == nullptr) return without_slot();
-    return with_scheduler(slots_->unwatch(process, MonoClock::now(), windows_));
+    if (slots_ == nullptr) return {};
+    return slots_->unwatch(process, MonoClock::now(), attachment_);
 }
 
 SlotDelta LoadedProbes::take(const ProcessId& process, MonoTime now) {
     end_sample_when_due(now);
-    if (slots_ == nullptr) return without_slot();
-    return with_scheduler(slots_->take(process, now, windows_));
+    if (slots_ == nullptr) return {};
+    return slots_->take(process, now, attachment_);
 }
 
 std::uint64_t LoadedProbes::switches_since(const ProcessId& process) const {
@@ -75,8 +64,8 @@ std::vector<ProbeReport> LoadedProbes::reports() const {
                                                      "thread_exit",  "process_exec", "process_exit",
                                                      "process_fork", "sys_enter",    "sys_exit"};
     const MonoTime now = MonoClock::now();
-    steady_costs_.charge(attached_for(now));
-    window_costs_.charge(windows_.total(now));
+    steady_costs_.charge(attachment_.scheduler.total(now));
+    window_costs_.charge(attachment_.windows.total(now));
     std::vector<ProbeReport> reports;
     for (const std::string name : programs) {
         ProbeReport report;

@@ -86,7 +86,8 @@ public:
     virtual void close_window() = 0;
     [[nodiscard]] virtual bool window_open() const = 0;
 
-    /// For the loop: readable when events wait; -1 when there is no ring buffer.
+    /// For the loop: readable when events wait; -1 when there is no ring buffer. Execs wake at most once in 20 ms
+    /// (exits and forks always do), so drain once a tick as well.
     [[nodiscard]] virtual int event_fd() const = 0;
     /// Calls back for each event that waits.
     virtual void drain_events(const std::function<void(const ProbeEvent&)>& callback) = 0;
@@ -97,6 +98,7 @@ public:
     struct Drop { std::string probe, reason; std::uint64_t count; };
     [[nodiscard]] virtual std::vector<Drop> drops() const = 0;
     /// Runs BPF_ENABLE_STATS for `duration` from now (the loop calls it now and then), so reports() can tell costs.
+    /// The system-call probes are sampled over the next whole window instead. The formula is in costs.h.
     virtual void sample_costs(Duration duration) = 0;
 };
 

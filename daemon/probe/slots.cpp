@@ -3,6 +3,7 @@
 #include <bpf/bpf.h>
 #include <dirent.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstring>
 
@@ -50,7 +51,7 @@ void SlotTable::clear_bit(pid_t pid) {
                        __ATOMIC_SEQ_CST);
 }
 
-Status SlotTable::watch(const ProcessId& process, MonoTime now, const OpenTime& windows) {
+Status SlotTable::watch(const ProcessId& process, MonoTime now, const Attachment& attachment) {
     const std::string target = "pid " + std::to_string(process.pid);
     if (process.pid <= 0 || static_cast<std::uint32_t>(process.pid) >= GT_PIDS)
         return fail("cannot watch", EINVAL, target);
@@ -69,7 +70,8 @@ Status SlotTable::watch(const ProcessId& process, MonoTime now, const OpenTime& 
     auto lease = std::make_unique<Lease>();
     lease->slot = slot;
     lease->since = now;
-    lease->exposed = windows.total(now);
+    lease->windows = attachment.windows.total(now);
+    lease->scheduler = attachment.scheduler.total(now);
     if (const auto owner = owners_.find(process.pid); owner != owners_.end())
         new_lease(*maps_.shared, leases_.at(owner->second)->slot);  // the threads that exec left behind count anew
     owners_[process.pid] = process;
@@ -78,7 +80,7 @@ Status SlotTable::watch(const ProcessId& process, MonoTime now, const OpenTime& 
     return {};
 }
 
-SlotDelta SlotTable::unwatch(const ProcessId& process, MonoTime now, const OpenTime& windows) {
+SlotDelta SlotTable::unwatch(const ProcessId& process, MonoTime now, const Attachment& attachment) {
     const auto found = leases_.find(process);
     if (found == leases_.end()) return {};
     if (const auto owner = owners_.find(process.pid); owner != owners_.end() && owner->second == process) {
@@ -89,7 +91,7 @@ SlotDelta SlotTable::unwatch(const ProcessId& process, MonoTime now, const OpenT
         forget_threads(process.pid);
     }
     new_lease(*maps_.shared, found->second->slot);
-    SlotDelta delta = take(*found->second, now, windows);
+    SlotDelta delta = take(*found->second, now, attachment);
     free_.push_back(found->second->slot);
     leases_.erase(found);
     return delta;
@@ -108,22 +110,25 @@ void SlotTable::forget_threads(pid_t pid) const {
     ::closedir(directory);
 }
 
-SlotDelta SlotTable::take(Lease& lease, MonoTime now, const OpenTime& windows) const {
+SlotDelta SlotTable::take(Lease& lease, MonoTime now, const Attachment& attachment) const {
     gt_slot copy;
     snapshot(maps_.slots[lease.slot], copy);
     SlotDelta delta = difference(copy, lease.before);
     delta.elapsed = now > lease.since ? now - lease.since : Duration::zero();
-    const Duration exposed = windows.total(now);
-    delta.observed = exposed > lease.exposed ? exposed - lease.exposed : Duration::zero();
+    const Duration windows = attachment.windows.total(now);
+    const Duration scheduler = attachment.scheduler.total(now);
+    delta.observed = std::clamp(windows - lease.windows, Duration::zero(), delta.elapsed);
+    delta.scheduler_observed = std::clamp(scheduler - lease.scheduler, Duration::zero(), delta.elapsed);
     lease.before = copy;
     lease.since = now;
-    lease.exposed = exposed;
+    lease.windows = windows;
+    lease.scheduler = scheduler;
     return delta;
 }
 
-SlotDelta SlotTable::take(const ProcessId& process, MonoTime now, const OpenTime& windows) {
+SlotDelta SlotTable::take(const ProcessId& process, MonoTime now, const Attachment& attachment) {
     const auto found = leases_.find(process);
-    return found == leases_.end() ? SlotDelta{} : take(*found->second, now, windows);
+    return found == leases_.end() ? SlotDelta{} : take(*found->second, now, attachment);
 }
 
 std::uint64_t SlotTable::switches_since(const ProcessId& process) const {

@@ -21,6 +21,12 @@ struct SlotMaps {
     std::uint32_t count = 0;
 };
 
+/// For how long the programs that feed the slots were attached.
+struct Attachment {
+    OpenTime windows{};
+    OpenTime scheduler{};
+};
+
 /// A slot is leased to one process at a time. Each lease has a new number: what a program running on another CPU
 /// still remembers of the previous holder's threads is void from the moment the lease ends.
 class SlotTable {
@@ -30,20 +36,21 @@ public:
     /// Zeroes the slot and starts counting. A process that is watched already stays as it is. When another identity
     /// has the same pid (an exec), the pid counts for the new one from now on.
     /// Errors: ENOSPC no free slot; EINVAL a pid that cannot be; what the map says.
-    Status watch(const ProcessId& process, MonoTime now, const OpenTime& windows);
-    SlotDelta unwatch(const ProcessId& process, MonoTime now, const OpenTime& windows);
-    SlotDelta take(const ProcessId& process, MonoTime now, const OpenTime& windows);
+    Status watch(const ProcessId& process, MonoTime now, const Attachment& attachment);
+    SlotDelta unwatch(const ProcessId& process, MonoTime now, const Attachment& attachment);
+    SlotDelta take(const ProcessId& process, MonoTime now, const Attachment& attachment);
     [[nodiscard]] std::uint64_t switches_since(const ProcessId& process) const;
     [[nodiscard]] std::size_t watched() const { return leases_.size(); }
 
 private:
     struct Lease {
         std::uint32_t slot = 0;
-        gt_slot before{};    ///< counters at the last take
-        MonoTime since{};    ///< of the last take
-        Duration exposed{};  ///< windows' total then
+        gt_slot before{};      ///< counters at the last take
+        MonoTime since{};      ///< of the last take
+        Duration windows{};    ///< the windows' total then
+        Duration scheduler{};  ///< the scheduler programs' total then
     };
-    SlotDelta take(Lease& lease, MonoTime now, const OpenTime& windows) const;
+    SlotDelta take(Lease& lease, MonoTime now, const Attachment& attachment) const;
     void set_bit(pid_t pid);
     void clear_bit(pid_t pid);
     void forget_threads(pid_t pid) const;

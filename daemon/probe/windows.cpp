@@ -6,7 +6,7 @@
 namespace gotuned {
 
 Status LoadedProbes::open_window() {
-    if (windows_.is_open()) return {};
+    if (attachment_.windows.is_open()) return {};
     auto& object = objects_[GT_OBJECT_SYSCALLS];
     if (!object) return fail("cannot open a system-call window: " + refused_[GT_OBJECT_SYSCALLS], ENOSYS);
     auto* shared = shared_.as<gt_shared>();
@@ -20,20 +20,20 @@ Status LoadedProbes::open_window() {
         return status;
     }
     const MonoTime now = MonoClock::now();
-    windows_.open(now);
-    if (sample_next_window_) window_costs_.begin(windows_.total(now));
+    attachment_.windows.open(now);
+    if (sample_next_window_) window_costs_.begin(attachment_.windows.total(now));
     return {};
 }
 
 void LoadedProbes::close_window() {
-    if (!windows_.is_open()) return;
+    if (!attachment_.windows.is_open()) return;
     const MonoTime now = MonoClock::now();
-    windows_.close(now);
+    attachment_.windows.close(now);
     auto& object = objects_[GT_OBJECT_SYSCALLS];
     object->detach("sys_enter");
     object->detach("sys_exit");
     if (window_costs_.sampling()) {
-        window_costs_.end(windows_.total(now));
+        window_costs_.end(attachment_.windows.total(now));
         sample_next_window_ = false;
     }
 }
@@ -41,13 +41,14 @@ void LoadedProbes::close_window() {
 void LoadedProbes::sample_costs(Duration duration) {
     const MonoTime now = MonoClock::now();
     end_sample_when_due(now);
-    steady_costs_.begin(attached_for(now));
+    steady_costs_.begin(attachment_.scheduler.total(now));
     sample_until_ = now + duration;
     sample_next_window_ = true;  // windows seldom fall into the sample, so the next one is sampled whole
 }
 
 void LoadedProbes::end_sample_when_due(MonoTime now) {
-    if (steady_costs_.sampling() && now >= sample_until_) steady_costs_.end(attached_for(MonoClock::now()));
+    if (steady_costs_.sampling() && now >= sample_until_)
+        steady_costs_.end(attachment_.scheduler.total(MonoClock::now()));
 }
 
 }  // namespace gotuned
