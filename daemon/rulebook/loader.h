@@ -15,7 +15,8 @@ struct RulebookSources {
     std::vector<std::string> files{};                      ///< given by name: of the operator's layer, last
     std::string profiles = "/usr/lib/gotuned/profiles";    ///< NAME.yaml, nothing but overrides
     std::string profile = "observe";
-    std::string environment{};                             ///< default of env("GOTUNED_ENVIRONMENT")
+    std::string environment{};   ///< default of env("GOTUNED_ENVIRONMENT")
+    bool unsafe_bounds = false;  ///< gotuned.yaml's adjust.unsafe: constants may leave safe bounds
 };
 tl::expected<RulebookPtr, Diagnostics> load_rulebook(const RulebookSources& sources);
 
@@ -26,5 +27,7 @@ tl::expected<RulebookPtr, Diagnostics> load_last_good(const std::string& directo
 
 /// JSON Schema (draft 2020-12) of a rulebook file, generated from the loader's own table.
 std::string rulebook_schema();
+/// The same of a profile.
+std::string profile_schema();
 
 }  // namespace gotuned

@@ -7,6 +7,7 @@
 
 #include <algorithm>
 #include <sstream>
+#include <unordered_map>
 
 #include "rulebook/yaml_text.h"
 
@@ -16,6 +17,7 @@ namespace {
 using Kind = YamlNode::Kind;
 using Style = YamlNode::Style;
 
+constexpr std::size_t most_errors = 50;
 constexpr std::string_view quote_it = "quote it: a bare * is an alias in YAML";
 
 /// Ends parsing; the diagnostic is already reported.
@@ -105,6 +107,7 @@ private:
     }
     void error(std::size_t at, std::string message, std::string hint = {}) {
         errors_.push_back(file_.diagnostic(at, std::move(message), std::move(hint)));
+        if (errors_.size() >= most_errors) throw Refused{};  // a file of nonsense would have a hundred thousand
     }
     [[noreturn]] void refuse(std::size_t at, std::string message, std::string hint = {}) {
         error(at, std::move(message), std::move(hint));
@@ -127,11 +130,13 @@ private:
         }
         open_.push_back(
             {.kind = kind, .style = style == YAML::EmitterStyle::Flow ? Style::flow : Style::block, .offset = at});
+        keys_.emplace_back();
         last_ = at;
     }
     void close() {
         YamlNode node = std::move(open_.back());
         open_.pop_back();
+        keys_.pop_back();
         // Not where it opens: of a { that is never closed the library first claims that it is a key.
         if (expects_key()) refuse(node.offset, "a key must be plain text", "quote it when it starts with [ or {");
         add(std::move(node));
@@ -141,6 +146,7 @@ private:
                open_.back().keys.size() == open_.back().items.size();
     }
     void add(YamlNode node) {
+        node.in_flow = !open_.empty() && open_.back().style == Style::flow;
         if (open_.empty()) {
             file_.root = std::move(node);
         } else if (expects_key()) {
@@ -154,11 +160,10 @@ private:
         if (key.plain() && key.text == "<<") {
             refuse(key.offset, "merge keys (<<) are not allowed", "write the values out");
         }
-        const auto same = std::find_if(map.keys.begin(), map.keys.end(),
-                                       [&](const YamlNode& other) { return other.text == key.text; });
-        if (same != map.keys.end()) {
+        const auto [first, is_new] = keys_.back().emplace(key.text, key.offset);
+        if (!is_new) {
             error(key.offset, fmt::format("duplicate key {}", key.text),
-                  fmt::format("first at line {}", file_.place(same->offset).line));
+                  fmt::format("first at line {}", file_.place(first->second).line));
         }
         map.keys.push_back(std::move(key));
     }
@@ -166,6 +171,7 @@ private:
     YamlFile& file_;
     Diagnostics& errors_;
     std::vector<YamlNode> open_{};
+    std::vector<std::unordered_map<std::string, std::size_t>> keys_{};  ///< beside open_: offsets of the keys seen
     std::size_t last_ = 0;
     int documents_ = 0;
 };
@@ -233,6 +239,10 @@ const YamlNode* YamlNode::find(std::string_view key) const {
         if (keys[i].text == key) return &items[i];
     }
     return nullptr;
+}
+
+bool YamlNode::cut_by_comma() const {
+    return in_flow && plain() && std::count(text.begin(), text.end(), '(') > std::count(text.begin(), text.end(), ')');
 }
 
 std::string_view to_string(YamlNode::Kind kind) {

@@ -16,11 +16,14 @@ struct YamlNode {
     enum class Kind : std::uint8_t { null, scalar, sequence, map } kind = Kind::null;
     enum class Style : std::uint8_t { plain, single_quoted, double_quoted, literal, folded, block, flow } style{};
     std::string text{};             ///< of a scalar, unquoted and folded
+    bool in_flow = false;           ///< an item of { } or [ ]
     std::size_t offset = 0;         ///< of its first byte in the file (the quote, the '|' of a block scalar)
     std::vector<YamlNode> keys{};   ///< of a map, in order: always scalars
     std::vector<YamlNode> items{};  ///< of a sequence; of a map the values, beside keys
 
     [[nodiscard]] bool is(Kind wanted) const { return kind == wanted; }
+    /// "clamp(a" of `{ to: clamp(a, b, c) }`: within { } and [ ] a comma ends an unquoted value.
+    [[nodiscard]] bool cut_by_comma() const;
     [[nodiscard]] bool plain() const { return kind == Kind::scalar && style == Style::plain; }
     /// The value of a key; null when there is none.
     [[nodiscard]] const YamlNode* find(std::string_view key) const;
