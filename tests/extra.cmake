@@ -3,6 +3,7 @@ include(${CMAKE_CURRENT_SOURCE_DIR}/workloads/workloads.cmake)
 include(${CMAKE_CURRENT_SOURCE_DIR}/bench/bench.cmake OPTIONAL)
 include(${CMAKE_CURRENT_SOURCE_DIR}/fuzz/fuzz.cmake OPTIONAL)
 include(${CMAKE_CURRENT_SOURCE_DIR}/scripts/scripts.cmake OPTIONAL)
+include(${CMAKE_CURRENT_SOURCE_DIR}/docs/docs.cmake)
 
 # What the sanitizers run over: unit tests only.
 get_property(all_targets DIRECTORY PROPERTY BUILDSYSTEM_TARGETS)
