@@ -1,6 +1,7 @@
 // Loading: what is reported, what it costs in memory, and what happens where the kernel refuses.
 #include <dirent.h>
 #include <fcntl.h>
+#include <linux/capability.h>
 #include <sys/resource.h>
 
 #include <array>
@@ -120,6 +121,37 @@ TEST_CASE("without privileges everything is reported with its reason, nothing is
     require_refused(child);
     INFO(child->reason);
     REQUIRE(std::string(child->reason).find("CAP_BPF") != std::string::npos);
+}
+
+TEST_CASE("where maps are allowed and programs are not, each program is refused by itself and slots work") {
+    struct Outcome {
+        int attached = 0, refused = 0;
+        bool watched = false, seen_scheduler = false;
+    };
+    Child<Outcome> child([](Outcome& outcome) {
+        constexpr unsigned cap_bpf = 39;  // linux/capability.h, 5.8: maps, but no tracing programs
+        __user_cap_header_struct header{_LINUX_CAPABILITY_VERSION_3, 0};
+        std::array<__user_cap_data_struct, 2> allowed{};
+        allowed[1].effective = allowed[1].permitted = 1U << (cap_bpf - 32);
+        if (::syscall(SYS_capset, &header, allowed.data()) != 0) ::_exit(1);
+        set_log_level(LogLevel::error);
+        const auto probes = Probes::load({});
+        for (const auto& report : probes->reports()) {
+            outcome.attached += report.attached ? 1 : 0;
+            outcome.refused += report.reason.find("CAP_PERFMON") != std::string::npos ? 1 : 0;
+        }
+        const ProcessId self{::getpid(), 1, 1};
+        outcome.watched = probes->watch(self).has_value();
+        ::usleep(30'000);
+        const SlotDelta delta = probes->take(self, MonoClock::now());
+        outcome.seen_scheduler = delta.scheduler_observed != Duration::zero() || delta.switches != 0 ||
+                                 probes->open_window().has_value() || probes->window_open();
+    });
+    REQUIRE(child.wait() == 0);
+    CHECK(child->attached == 0);
+    CHECK(child->refused == 9);
+    CHECK(child->watched);
+    CHECK_FALSE(child->seen_scheduler);
 }
 
 TEST_CASE("in a pid namespace of its own nothing is attached, since ids would mean other processes") {
