@@ -8,18 +8,14 @@
 
 namespace gotuned {
 
-double Distribution::count() const {
-    return std::accumulate(buckets.begin(), buckets.end(), 0.0);
-}
+double Distribution::count() const { return std::accumulate(buckets.begin(), buckets.end(), 0.0); }
 
 double Distribution::upper_bound(std::size_t bucket) {
     if (bucket + 1 >= bucket_count) return std::numeric_limits<double>::infinity();
     return std::ldexp(1e-9, static_cast<int>(bucket) + 10);
 }
 
-double Distribution::lower_bound(std::size_t bucket) {
-    return bucket == 0 ? 0 : upper_bound(bucket - 1);
-}
+double Distribution::lower_bound(std::size_t bucket) { return bucket == 0 ? 0 : upper_bound(bucket - 1); }
 
 Reading<double> Distribution::quantile(double q) const {
     const double total = count();

@@ -16,9 +16,9 @@ namespace gotuned {
 struct Distribution {
     static constexpr std::size_t bucket_count = 26;
     std::array<double, bucket_count> buckets{};
-    double sum = 0;            ///< seconds
-    double sum_of_squares = 0; ///< seconds²
-    double max = 0;            ///< seconds; the largest seen (never scaled)
+    double sum = 0;             ///< seconds
+    double sum_of_squares = 0;  ///< seconds²
+    double max = 0;             ///< seconds; the largest seen (never scaled)
 
     [[nodiscard]] double count() const;
     /// Upper bound of a bucket in seconds; infinity for the last.

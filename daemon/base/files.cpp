@@ -25,7 +25,8 @@ Result<std::string> read_all(int fd, const std::string& path, std::size_t limit)
         }
         if (got == 0) return content;
         content.append(buffer, static_cast<std::size_t>(got));
-        if (content.size() > limit) return fail("cannot read " + path + ": more than " + std::to_string(limit) + " bytes", EFBIG);
+        if (content.size() > limit)
+            return fail("cannot read " + path + ": more than " + std::to_string(limit) + " bytes", EFBIG);
     }
 }
 
@@ -90,7 +91,8 @@ Status write_kernel_file(const std::string& path, std::string_view content) {
     if (!fd.valid()) return fail("cannot open " + path + " for writing", errno);
     const ssize_t put = ::write(fd.get(), content.data(), content.size());
     if (put < 0) return fail("cannot write " + path, errno);
-    if (static_cast<std::size_t>(put) != content.size()) return fail("cannot write " + path + ": only a part was taken", EIO);
+    if (static_cast<std::size_t>(put) != content.size())
+        return fail("cannot write " + path + ": only a part was taken", EIO);
     return {};
 }
 

@@ -38,8 +38,8 @@ template <typename T>
 class Reading {
 public:
     Reading() : state_(Absent{}) {}
-    Reading(T value) : state_(std::in_place_index<1>, std::move(value)) {}  // NOLINT: a value is a reading
-    Reading(Absent absent) : state_(std::in_place_index<0>, std::move(absent)) {}  // NOLINT
+    Reading(T value) : state_(std::in_place_index<1>, std::move(value)) {}           // NOLINT: a value is a reading
+    Reading(Absent absent) : state_(std::in_place_index<0>, std::move(absent)) {}    // NOLINT
     Reading(Absence reason) : state_(std::in_place_index<0>, Absent{reason, {}}) {}  // NOLINT
 
     [[nodiscard]] bool present() const { return state_.index() == 1; }

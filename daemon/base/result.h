@@ -9,10 +9,10 @@ namespace gotuned {
 
 /// Why something failed, in the words an operator needs.
 struct Error {
-    std::string what;     ///< what was tried: "cannot write vm.swappiness"
-    std::string target{}; ///< on whom: "host", "pid 4711 (payments)"; empty when there is no target
-    int code = 0;         ///< errno, 0 when the kernel was not the one who refused
-    std::string hint{};   ///< what to do about it; empty when there is nothing to do
+    std::string what;      ///< what was tried: "cannot write vm.swappiness"
+    std::string target{};  ///< on whom: "host", "pid 4711 (payments)"; empty when there is no target
+    int code = 0;          ///< errno, 0 when the kernel was not the one who refused
+    std::string hint{};    ///< what to do about it; empty when there is nothing to do
 };
 
 /// One line for logs and terminals: "WHAT on TARGET: Permission denied (EACCES); HINT".
@@ -29,8 +29,6 @@ using Status = Result<void>;
 inline tl::unexpected<Error> fail(std::string what, int code = 0, std::string target = {}, std::string hint = {}) {
     return tl::unexpected<Error>(Error{std::move(what), std::move(target), code, std::move(hint)});
 }
-inline tl::unexpected<Error> fail(Error error) {
-    return tl::unexpected<Error>(std::move(error));
-}
+inline tl::unexpected<Error> fail(Error error) { return tl::unexpected<Error>(std::move(error)); }
 
 }  // namespace gotuned

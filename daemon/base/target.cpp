@@ -37,9 +37,12 @@ bool parse_target(std::string_view text, TargetId& out) {
 
 std::string_view to_string(Scope scope) {
     switch (scope) {
-        case Scope::host: return "host";
-        case Scope::cgroup: return "cgroup";
-        case Scope::process: return "process";
+        case Scope::host:
+            return "host";
+        case Scope::cgroup:
+            return "cgroup";
+        case Scope::process:
+            return "process";
     }
     return "unknown";
 }

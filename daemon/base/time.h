@@ -51,9 +51,7 @@ private:
     WallTime wall_{std::chrono::seconds(1'700'000'000)};
 };
 
-inline double seconds(Duration duration) {
-    return std::chrono::duration<double>(duration).count();
-}
+inline double seconds(Duration duration) { return std::chrono::duration<double>(duration).count(); }
 inline Duration from_seconds(double value) {
     return std::chrono::duration_cast<Duration>(std::chrono::duration<double>(value));
 }

@@ -22,7 +22,11 @@ std::string digits(double value) {
     if (value == std::floor(value) && std::fabs(value) < 1e15) return fmt::format("{:.0f}", value);
     const double magnitude = std::fabs(value);
     if (magnitude >= 1000) return fmt::format("{:.0f}", value);
-    std::string text = fmt::format("{:.{}f}", value, magnitude >= 100 ? 1 : magnitude >= 10 ? 2 : magnitude >= 1 ? 3 : 4);
+    std::string text = fmt::format("{:.{}f}", value,
+                                   magnitude >= 100  ? 1
+                                   : magnitude >= 10 ? 2
+                                   : magnitude >= 1  ? 3
+                                                     : 4);
     while (text.back() == '0') text.pop_back();
     if (text.back() == '.') text.pop_back();
     return text;
@@ -32,8 +36,10 @@ struct Step {
     double size;
     std::string_view suffix;
 };
-constexpr std::array time_steps{Step{3600, "h"}, Step{60, "m"}, Step{1, "s"}, Step{1e-3, "ms"}, Step{1e-6, "us"}, Step{1e-9, "ns"}};
-constexpr std::array byte_steps{Step{1099511627776.0, "TiB"}, Step{1073741824.0, "GiB"}, Step{1048576.0, "MiB"}, Step{1024.0, "KiB"}, Step{1, "B"}};
+constexpr std::array time_steps{Step{3600, "h"},  Step{60, "m"},    Step{1, "s"},
+                                Step{1e-3, "ms"}, Step{1e-6, "us"}, Step{1e-9, "ns"}};
+constexpr std::array byte_steps{Step{1099511627776.0, "TiB"}, Step{1073741824.0, "GiB"}, Step{1048576.0, "MiB"},
+                                Step{1024.0, "KiB"}, Step{1, "B"}};
 
 template <std::size_t N>
 std::string scaled(double value, const std::array<Step, N>& steps) {
@@ -85,7 +91,8 @@ std::string to_string(const Quantity& quantity) {
     if (quantity.unit == unit::bytes) return quantity.value == 0 ? "0" : scaled(quantity.value, byte_steps);
     if (quantity.unit == unit::count) return digits(quantity.value);
     if (quantity.unit == unit::per_second) return digits(quantity.value) + "/s";
-    if (quantity.unit == unit::bytes_per_second) return (quantity.value == 0 ? "0" : scaled(quantity.value, byte_steps)) + "/s";
+    if (quantity.unit == unit::bytes_per_second)
+        return (quantity.value == 0 ? "0" : scaled(quantity.value, byte_steps)) + "/s";
     return digits(quantity.value) + " " + to_string(quantity.unit);
 }
 
@@ -114,9 +121,7 @@ bool CpuSet::parse(std::string_view text, CpuSet& out) {
     return true;
 }
 
-bool CpuSet::contains(int cpu) const {
-    return std::binary_search(cpus_.begin(), cpus_.end(), cpu);
-}
+bool CpuSet::contains(int cpu) const { return std::binary_search(cpus_.begin(), cpus_.end(), cpu); }
 
 CpuSet CpuSet::intersect(const CpuSet& other) const {
     std::vector<int> both;
@@ -160,7 +165,9 @@ bool decode(std::string_view text, Value& out) {
             if (body != "true" && body != "false") return false;
             out = body == "true";
             return true;
-        case 't': out = std::string(body); return true;
+        case 't':
+            out = std::string(body);
+            return true;
         case 'c': {
             CpuSet set;
             if (!CpuSet::parse(body, set)) return false;
@@ -177,14 +184,17 @@ bool decode(std::string_view text, Value& out) {
             std::array<std::int8_t, 3> powers{};
             for (std::size_t i = 0; i < powers.size(); ++i) {
                 int power = 0;
-                const auto [end, error] = std::from_chars(exponents[i].data(), exponents[i].data() + exponents[i].size(), power);
-                if (error != std::errc{} || end != exponents[i].data() + exponents[i].size() || power < -8 || power > 8) return false;
+                const auto [end, error] =
+                    std::from_chars(exponents[i].data(), exponents[i].data() + exponents[i].size(), power);
+                if (error != std::errc{} || end != exponents[i].data() + exponents[i].size() || power < -8 || power > 8)
+                    return false;
                 powers[i] = static_cast<std::int8_t>(power);
             }
             out = Quantity{number, Unit{powers[0], powers[1], powers[2]}};
             return true;
         }
-        default: return false;
+        default:
+            return false;
     }
 }
 

@@ -27,7 +27,7 @@ inline constexpr Unit ratio{};
 inline constexpr Unit time{1, 0, 0};
 inline constexpr Unit bytes{0, 1, 0};
 inline constexpr Unit count{0, 0, 1};
-inline constexpr Unit per_second{-1, 0, 1};        // events a second
+inline constexpr Unit per_second{-1, 0, 1};  // events a second
 inline constexpr Unit bytes_per_second{-1, 1, 0};
 }  // namespace unit
 /// "time", "bytes", "ratio", "count", "count/s", "bytes/s"; others by their exponents ("time^2").

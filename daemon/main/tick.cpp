@@ -1,0 +1,116 @@
+// The loop's work: one tick, the windows within it, events of the probes.
+#include <sys/ioctl.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+#include <cstdio>
+
+#include "base/log.h"
+#include "main/daemon_impl.h"
+#include "main/table.h"
+
+namespace gotuned {
+
+void Daemon::Impl::schedule_tick() {
+    next_tick_ += settings_.tick;
+    // A tick that was missed (a stopped machine, a debugger) is skipped, not made up for: two Snapshots at once would
+    // show windows of no length.
+    const MonoTime now = clock_.mono();
+    while (next_tick_ <= now) next_tick_ += settings_.tick;
+    if (auto source = loop_.at(next_tick_, [this] { tick(); })) tick_timer_ = std::move(*source);
+
+    if (!probes_ || stopping_) return;
+    const auto window = windows_.next(now, next_tick_ - now);
+    auto open = loop_.at(window.open, [this] { open_window(); });
+    auto close = loop_.at(window.close, [this] { close_window(); });
+    if (open) open_timer_ = std::move(*open);
+    if (close) close_timer_ = std::move(*close);
+}
+
+void Daemon::Impl::open_window() {
+    if (stopping_) return;
+    if (const auto opened = probes_->open_window(); !opened) log_warning("{}", to_string(opened.error()));
+}
+
+void Daemon::Impl::close_window() { probes_->close_window(); }
+
+void Daemon::Impl::on_probe_event(const ProbeEvent& event) {
+    switch (event.kind) {
+        case GT_EXEC:
+            processes_->executed(static_cast<pid_t>(event.pid), event.dev, event.inode);
+            break;
+        case GT_FORK:
+            engine_->forked(static_cast<pid_t>(event.parent), static_cast<pid_t>(event.pid));
+            break;
+        case GT_EXIT:
+            processes_->exited(static_cast<pid_t>(event.pid));
+            engine_->exited(static_cast<pid_t>(event.pid));
+            break;
+        default:
+            break;
+    }
+}
+
+void Daemon::Impl::rescan_if_blind() {
+    bool sees_execs = false;
+    std::uint64_t lost = 0;
+    if (probes_) {
+        for (const ProbeReport& report : probes_->reports())
+            sees_execs = sees_execs || (report.probe == "process_exec" && report.attached);
+        for (const Probes::Drop& drop : probes_->drops())
+            if (drop.reason == "ring_full") lost += drop.count;
+    }
+    // Without the exec event, or after events were lost, one walk over /proc repairs the picture.
+    if (sees_execs && lost == lost_events_) return;
+    lost_events_ = lost;
+    if (const auto scanned = processes_->scan(); !scanned) log_warning("{}", to_string(scanned.error()));
+}
+
+std::string Daemon::Impl::service_of(const GoProcess& process) const {
+    if (const RulebookPtr& rulebook = rulebook_->running())
+        for (const TargetDefinition& definition : rulebook->targets)
+            if (matches(definition, process)) return definition.name;
+    return default_service(process);
+}
+
+void Daemon::Impl::tick() {
+    const MonoTime scheduled = next_tick_;
+    const MonoTime began = clock_.mono();
+    if (probes_) probes_->drain_events([this](const ProbeEvent& event) { on_probe_event(event); });
+    processes_->tick(began);
+    rescan_if_blind();
+    const std::vector<LiveAdjustment> live = engine_->live();
+    // What we changed is what expect looks at: it is read again even where the process is idle.
+    for (const LiveAdjustment& adjustment : live)
+        if (const auto* process = std::get_if<ProcessId>(&adjustment.target)) observer_->touch(*process);
+
+    snapshot_ = observer_->observe(scheduled, clock_.wall(), live);
+    const RulebookPtr& rulebook = rulebook_->running();
+    if (!recovered_) {
+        recovered_ = true;
+        if (const auto done = engine_->recover(*snapshot_, rulebook.get()); !done)
+            log_error("recovery: {}", to_string(done.error()));
+    }
+    evaluation_ = rulebook ? evaluate(*rulebook, *snapshot_, rule_state_) : Evaluation{};
+    engine_->act(evaluation_.decisions, snapshot_);
+    engine_->tick(snapshot_);
+
+    refresh_metrics(clock_.mono() - began);
+    if (options_.table) print_table();
+    schedule_tick();
+}
+
+void Daemon::Impl::print_table() {
+    winsize size{};
+    const bool terminal = ::isatty(STDOUT_FILENO) == 1;
+    const bool sized = terminal && ::ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col > 40;
+    const std::string table =
+        render_table(*snapshot_, sized ? size.ws_col : 120, sized && size.ws_row > 8 ? size.ws_row - 6U : 20);
+    // A terminal is redrawn in place; a file gets one table after the other.
+    fmt::print("{}gotuned: metrics at http://{}/metrics, {} Go processes, profile {}, {} adjustments in force\n{}\n",
+               terminal ? "\x1b[H\x1b[2J" : "", http_->addresses().front(), processes_->processes().size(),
+               rulebook_->sources().profile, engine_->live().size(), table);
+    std::fflush(stdout);
+}
+
+}  // namespace gotuned

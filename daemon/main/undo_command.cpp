@@ -1,0 +1,39 @@
+#include "main/undo_command.h"
+
+#include <fmt/format.h>
+
+#include <cstdio>
+
+#include "base/text.h"
+#include "tune/engine.h"
+
+namespace gotuned {
+
+int undo_command(const Options& options) {
+    EngineOptions engine;
+    engine.roots.cgroup2 = find_cgroup2(engine.roots.proc);
+    engine.run_dir = options.run_dir;
+    const SystemClock clock;
+    bool running = false;
+    const auto outcomes = undo_offline(engine, clock, options.force, running);
+    if (!outcomes) {
+        fmt::print(stderr, "gotuned undo: {}\n", to_string(outcomes.error()));
+        return 1;
+    }
+    if (running) {
+        if (options.unless_running) return 0;
+        fmt::print(stderr, "gotuned undo: a daemon is running and holds the journal; ask it: gotunectl undo --all\n");
+        return 1;
+    }
+    bool all_back = true;
+    for (const UndoOutcome& outcome : *outcomes) {
+        fmt::print("{} {} {} on {}{}{}\n", to_string(outcome.state), outcome.knob,
+                   outcome.rule.empty() ? "" : "of " + outcome.rule, clean_text(outcome.target),
+                   outcome.reason.empty() ? "" : ": ", clean_text(outcome.reason));
+        if (outcome.state == AdjustmentState::undo_deferred || outcome.state == AdjustmentState::failed)
+            all_back = false;
+    }
+    return all_back ? 0 : 1;
+}
+
+}  // namespace gotuned
