@@ -13,11 +13,11 @@ workload() {
     shift 2
     while [[ $1 != -- ]]; do environment+=("$1"); shift; done
     shift
-    env "${environment[@]}" "$ROOT/build/workloads/$name" "$@" >"$log" 2>&1 &
+    env "${environment[@]}" "$BUILD/workloads/$name" "$@" >"$log" 2>&1 &
     PID=$!
     started $PID
     for _ in {1..50}; do
-        ! grep -q '"ready"' "$log" || return 0
+        ! grep -qs '"ready"' "$log" || return 0
         sleep 0.1
     done
     cat "$log" >&2
@@ -103,7 +103,7 @@ run_demo() {
     local seconds=$1 server hog fdlimit address daemon status=0 quiet_at=0 known=no now
     shift
     LAST=0 UNSEEN=0
-    if ((seconds > 0 && seconds < 45)); then note "the whole round takes about 45 s: with --for ${seconds}s it will not be seen to its end"; fi
+    if ((seconds > 0 && seconds < 35)); then note "the whole round takes about 30 s: with --for ${seconds}s it will not be seen to its end"; fi
     workload httpserver "$WORK/httpserver.log" -- -listen 127.0.0.1:0
     server=$PID
     address=$(jq -r 'select(.event == "ready").listen' "$WORK/httpserver.log")

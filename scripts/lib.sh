@@ -15,6 +15,8 @@ if ! mkdir -p "$CACHE" 2>/dev/null || [[ ! -w $CACHE ]]; then
     mkdir -p "$CACHE"
 fi
 JOBS=${GOTUNED_JOBS:-$(nproc)}
+# The folder of the release build, which everything here runs from.
+BUILD=${GOTUNED_BUILD:-$ROOT/build}
 
 if [[ -t 2 ]]; then BOLD=$'\e[1m' RED=$'\e[31m' CLEAR=$'\r\e[K' PLAIN=$'\e[0m'; else BOLD='' RED='' CLEAR='' PLAIN=''; fi
 
