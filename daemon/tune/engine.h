@@ -88,6 +88,8 @@ public:
                       std::function<void(std::vector<UndoOutcome>)> done) = 0;
     virtual void pause(bool paused, const std::string& actor) = 0;
     [[nodiscard]] virtual bool paused() const = 0;
+    /// Too many verifications failed in a while: every fire is refused until pause(false). What is in force stays.
+    [[nodiscard]] virtual bool circuit_open() const = 0;
     /// `resume RULE TARGET`: lifts a drifted adjustment's yield.
     virtual Status resume(const std::string& rule, const TargetId& target, const std::string& actor) = 0;
 

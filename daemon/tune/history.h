@@ -41,4 +41,8 @@ public:
     virtual Result<std::vector<HistoryEntry>> newest(std::size_t limit, const std::string& rule, const std::string& target) = 0;
 };
 
+/// Opens or makes the file. Entries older than `keep`, and the oldest beyond `max_bytes`, are removed in the worker.
+/// A file that is no history database is moved aside (PATH.corrupt) and said so; errors: the directory is not writable.
+Result<std::unique_ptr<History>> open_history(const std::string& path, Duration keep, std::uint64_t max_bytes);
+
 }  // namespace gotuned

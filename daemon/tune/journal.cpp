@@ -33,7 +33,8 @@ CREATE TABLE IF NOT EXISTS before_value(
   adjustment INTEGER NOT NULL, expression TEXT NOT NULL, value TEXT, absence INTEGER NOT NULL DEFAULT 0, detail TEXT NOT NULL DEFAULT '',
   PRIMARY KEY(adjustment, expression));
 CREATE TABLE IF NOT EXISTS heir(
-  adjustment INTEGER NOT NULL, pid INTEGER NOT NULL, start_ticks INTEGER NOT NULL, PRIMARY KEY(adjustment, pid, start_ticks));
+  adjustment INTEGER NOT NULL, pid INTEGER NOT NULL, start_ticks INTEGER NOT NULL,
+  held TEXT NOT NULL DEFAULT '', held_detail TEXT NOT NULL DEFAULT '', PRIMARY KEY(adjustment, pid, start_ticks));
 CREATE TABLE IF NOT EXISTS standing(
   rule TEXT NOT NULL, target TEXT NOT NULL, boot TEXT NOT NULL DEFAULT '', cooldown_until INTEGER, quarantine_until INTEGER,
   failures INTEGER NOT NULL DEFAULT 0, yields INTEGER NOT NULL DEFAULT 0, yields_why TEXT NOT NULL DEFAULT '', PRIMARY KEY(rule, target));
@@ -123,8 +124,10 @@ public:
     Result<std::vector<JournalEntry>> all_entries() override { return entries("ORDER BY id"); }
 
     Status add_heir(std::int64_t id, const Heir& heir) override {
-        auto statement =
-            database_.prepare("INSERT OR IGNORE INTO heir(adjustment, pid, start_ticks) VALUES(?1, ?2, ?3)");
+        auto statement = database_.prepare(
+            "INSERT INTO heir(adjustment, pid, start_ticks, held, held_detail) VALUES(?1, ?2, ?3, ?4, ?5) "
+            "ON CONFLICT(adjustment, pid, start_ticks) DO UPDATE SET held=?4, held_detail=?5");
+        if (statement) statement->bind(4, encode(heir.held.value)).bind(5, heir.held.detail);
         return run_heir(statement, id, heir);
     }
     Status drop_heir(std::int64_t id, const Heir& heir) override {
@@ -317,15 +320,17 @@ private:
     }
 
     Status read_more(JournalEntry& entry) const {
-        auto heirs = database_.prepare("SELECT pid, start_ticks FROM heir WHERE adjustment=?1 ORDER BY pid");
+        auto heirs =
+            database_.prepare("SELECT pid, start_ticks, held, held_detail FROM heir WHERE adjustment=?1 ORDER BY pid");
         if (!heirs) return fail(heirs.error());
         heirs->bind(1, entry.id);
         for (;;) {
             const auto row = heirs->step();
             if (!row) return fail(row.error());
             if (!*row) break;
-            entry.heirs.push_back(
-                {static_cast<pid_t>(heirs->integer(0)), static_cast<std::uint64_t>(heirs->integer(1))});
+            Heir heir{static_cast<pid_t>(heirs->integer(0)), static_cast<std::uint64_t>(heirs->integer(1)), {}};
+            heir.held.detail = heirs->text(3);
+            if (decode(heirs->text(2), heir.held.value)) entry.heirs.push_back(std::move(heir));
         }
         auto values =
             database_.prepare("SELECT expression, value, absence, detail FROM before_value WHERE adjustment=?1");
@@ -397,7 +402,7 @@ bool JournalEntry::closed() const {
         case AdjustmentState::failed:
             return true;
         default:
-            return false;
+            return let_go;
     }
 }
 

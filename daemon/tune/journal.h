@@ -32,7 +32,8 @@ enum class Undoing : std::uint8_t {
 struct Heir {
     pid_t pid = 0;
     std::uint64_t start_ticks = 0;
-    friend auto operator<=>(const Heir&, const Heir&) = default;
+    KnobState held{};  ///< what it inherited: undone only as long as it is still that
+    friend bool operator==(const Heir&, const Heir&) = default;
 };
 
 /// One adjustment: a knob of a target, over all steps of its chain.
@@ -62,6 +63,7 @@ struct JournalEntry {
     std::map<std::string, Reading<Value>> before_values{};  ///< before(x)
     std::vector<Heir> heirs{};
     std::string evidence{};
+    bool let_go = false;  ///< drifted, and not to be reported any more
 
     /// Nothing of it is left to undo or to report.
     [[nodiscard]] bool closed() const;
@@ -99,6 +101,7 @@ public:
     /// Also the closed ones that are still kept (the newest thousand): for tests and people.
     virtual Result<std::vector<JournalEntry>> all_entries() = 0;
 
+    /// Adds one, or takes what it holds now.
     virtual Status add_heir(std::int64_t id, const Heir& heir) = 0;
     virtual Status drop_heir(std::int64_t id, const Heir& heir) = 0;
 

@@ -82,10 +82,10 @@ TEST_CASE("an adjustment that was put back is closed, and its heirs are forgotte
     const auto journal = open(dir);
     std::vector<JournalEntry> planned{entry()};
     REQUIRE(journal->plan(planned));
-    REQUIRE(journal->add_heir(planned[0].id, {5000, 100}));
-    REQUIRE(journal->add_heir(planned[0].id, {5001, 101}));
-    REQUIRE(journal->drop_heir(planned[0].id, {5001, 101}));
-    CHECK(journal->open_entries()->front().heirs == std::vector<Heir>{{5000, 100}});
+    REQUIRE(journal->add_heir(planned[0].id, {5000, 100, {count(1024), "1024 20000"}}));
+    REQUIRE(journal->add_heir(planned[0].id, {5001, 101, {}}));
+    REQUIRE(journal->drop_heir(planned[0].id, {5001, 101, {}}));
+    CHECK(journal->open_entries()->front().heirs == std::vector<Heir>{{5000, 100, {count(1024), "1024 20000"}}});
     planned[0].state = AdjustmentState::undone;
     REQUIRE(journal->save(planned[0]));
     CHECK(journal->open_entries()->empty());

@@ -1,0 +1,213 @@
+// Putting back: only what is still ours, and only when it is safe now; else it waits and is tried again. And the look
+// at everything in force each tick, which finds what somebody else has changed and what has ended.
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "base/log.h"
+#include "tune/engine_impl.h"
+
+namespace gotuned {
+
+void EngineImpl::begin_undo(std::int64_t id, const UndoRequest& request) {
+    Live* const live = find(id);
+    if (live == nullptr) return;
+    if (live->in_flight) {
+        // A forced request must not be lost to one that is not, nor the whole chain to a step.
+        const bool weaker =
+            live->next && (live->next->force || live->next->how_far == Undoing::chain) && !request.force;
+        if (!weaker) live->next = request;
+        return;
+    }
+    if (live->knob == nullptr) {
+        log_error("adjustment {}: this version does not know the knob {}; it stays as it is", id, live->entry.knob);
+        resolve(id, outcome_of(*live, AdjustmentState::failed, "this version does not know the knob"));
+        return;
+    }
+    if (live->entry.state == AdjustmentState::planned && request.which == Restore::ours) {
+        // Its turn in the group has not come: nothing of this step is written.
+        if (live->entry.kept_at == MonoTime{})
+            return close(id, AdjustmentState::undone, "it had not been written yet", request.actor);
+        back_to_kept(*live, live->entry.before);
+        if (request.how_far == Undoing::step) return;
+    }
+    live->entry.undoing = request.how_far;
+    live->entry.undo_reason = request.reason;
+    live->undo = request;
+    live->last_reason.clear();
+    save(live->entry);
+    submit_undo(*live);
+}
+
+void EngineImpl::submit_undo(Live& live) {
+    live.in_flight = true;
+    ++live.revision;
+    const JournalEntry& entry = live.entry;
+    UndoTask task;
+    task.knob = live.knob;
+    task.at = live.at(options_.roots);
+    task.to = entry.undoing == Undoing::step ? entry.before : entry.original;
+    task.ours = entry.set ? *entry.set : KnobState{entry.wanted, {}};
+    // Without a value that was read back nobody knows what the kernel made of ours.
+    task.which = entry.set ? live.undo.which : Restore::anything;
+    task.force = live.undo.force;
+    task.heirs = entry.heirs;
+    task.since_ticks = entry.since_ticks;
+    task.ends = entry.undoing == Undoing::chain;
+    worker_.submit(fmt::format("putting back {} of {}", entry.knob, entry.label), clock_.mono(),
+                   [this, id = entry.id, task = std::move(task)]() -> Worker::Finish {
+                       UndoResult result = run_undo(task);
+                       return [this, id, result = std::move(result)] { finish_undo(id, result); };
+                   });
+}
+
+void EngineImpl::finish_undo(std::int64_t id, const UndoResult& result) {
+    using Outcome = UndoResult::Outcome;
+    Live* const live = find(id);
+    if (live == nullptr) return;
+    live->in_flight = false;
+    ++live->revision;
+    take_heirs(*live, result.heirs);
+    const UndoRequest request = live->undo;
+    std::string reason = request.reason;
+    if (!result.reason.empty()) reason += (reason.empty() ? "" : "; ") + result.reason;
+    switch (result.outcome) {
+        case Outcome::undone:
+            if (live->entry.undoing == Undoing::step) {
+                record(*live, "undone", reason, request.actor);
+                count(live->entry.rule, live->entry.knob, "undone");
+                if (!live->next) resolve(id, outcome_of(*live, AdjustmentState::undone, reason));
+                back_to_kept(*live, result.held ? *result.held : live->entry.before);
+                break;
+            }
+            return close(id, request.end, reason, request.actor);
+        case Outcome::gone:
+            return close(id, AdjustmentState::gone, result.reason, request.actor);
+        case Outcome::drifted:
+            drift(*live, result.reason);
+            return close(id, AdjustmentState::drifted, reason, request.actor);
+        case Outcome::deferred:
+            put_off(*live, AdjustmentState::undo_deferred, result.reason);
+            break;
+        case Outcome::failed:
+            put_off(*live, AdjustmentState::failed, result.reason);
+            break;
+    }
+    if (live->next) {
+        const UndoRequest next = *live->next;
+        live->next.reset();
+        begin_undo(id, next);
+    }
+}
+
+void EngineImpl::put_off(Live& live, AdjustmentState outcome, const std::string& reason) {
+    const bool first = live.entry.state != AdjustmentState::undo_deferred || live.last_reason.empty();
+    if (live.entry.state != AdjustmentState::undo_deferred) {
+        live.entry.state = AdjustmentState::undo_deferred;
+        save(live.entry);
+    }
+    live.last_reason = reason;
+    live.undo.force = false;  // forcing was meant for now, not for later
+    if (first) {
+        record(live, std::string(to_string(outcome)), reason, live.undo.actor);
+        if (outcome == AdjustmentState::failed) count(live.entry.rule, live.entry.knob, "failed");
+    }
+    if (!live.next) resolve(live.entry.id, outcome_of(live, outcome, reason));
+}
+
+void EngineImpl::drift(Live& live, const std::string& reason) {
+    if (live.entry.state == AdjustmentState::drifted) return;
+    live.entry.state = AdjustmentState::drifted;
+    live.entry.undoing = Undoing::none;
+    ++live.revision;
+    save(live.entry);
+    save(guard_.yield(live.entry.rule, live.entry.target, reason));
+    record(live, "drifted", reason, "someone else");
+    count(live.entry.rule, live.entry.knob, "drifted");
+}
+
+void EngineImpl::look_at_all() {
+    if (looking_) return;
+    std::vector<LookTask> tasks;
+    for (const auto& [id, live] : live_) {
+        const AdjustmentState state = live.entry.state;
+        const bool in_force =
+            state == AdjustmentState::applied || state == AdjustmentState::kept || state == AdjustmentState::drifted;
+        if (!in_force || live.in_flight || live.knob == nullptr || !live.entry.set) continue;
+        tasks.push_back({id, live.revision, live.knob, live.at(options_.roots), *live.entry.set});
+    }
+    if (tasks.empty()) return;
+    looking_ = true;
+    worker_.submit("looking at what is in force", clock_.mono(), [this, tasks = std::move(tasks)]() -> Worker::Finish {
+        std::vector<LookResult> results = run_look(tasks);
+        return [this, results = std::move(results)] {
+            looking_ = false;
+            looked(results);
+        };
+    });
+}
+
+void EngineImpl::looked(const std::vector<LookResult>& results) {
+    for (const LookResult& result : results) {
+        Live* const live = find(result.id);
+        if (live == nullptr || live->revision != result.revision || live->in_flight) continue;
+        if (result.presence == Presence::gone) {
+            end_gone(result.id, "the target has ended");
+        } else if (result.presence == Presence::replaced) {
+            begin_undo(result.id, {.reason = "the process executes another program now", .actor = "exec"});
+        } else if (!result.holds && live->entry.state != AdjustmentState::drifted) {
+            drift(*live, fmt::format("it holds {}, not our {}", result.now, live->knob->describe(*live->entry.set)));
+        }
+    }
+}
+
+void EngineImpl::undo(std::int64_t id, bool force, const std::string& actor,
+                      std::function<void(std::vector<UndoOutcome>)> done) {
+    Ids meant = ids();
+    if (id != 0) {
+        const Live* const live = find(id);
+        meant = live != nullptr ? group_ids(live->entry.group) : Ids{};
+    }
+    start_batch(meant, std::move(done));
+    std::reverse(meant.begin(), meant.end());
+    for (const std::int64_t one : meant) begin_undo(one, {.reason = "asked for", .actor = actor, .force = force});
+    // Whatever could be answered at once is answered from complete(), too.
+    worker_.submit("nothing", clock_.mono(), []() -> Worker::Finish { return {}; });
+}
+
+std::vector<UndoOutcome> EngineImpl::wait_for_undo(const Ids& ids, const UndoRequest& request, Duration patience) {
+    std::vector<UndoOutcome> outcomes;
+    start_batch(ids, [&outcomes](std::vector<UndoOutcome> all) { outcomes = std::move(all); });
+    for (auto id = ids.rbegin(); id != ids.rend(); ++id) {
+        const Live* const live = find(*id);
+        if (live != nullptr && live->entry.boot != boot_)
+            close(*id, AdjustmentState::gone, "the host was rebooted since", request.actor);
+        else if (live != nullptr && live->entry.state == AdjustmentState::planned && !live->in_flight)
+            settle_planned(*id);
+        begin_undo(*id, request);  // after a settled step the chain is still to be undone
+    }
+    worker_.drain(clock_, patience);
+    for (Batch& batch : batches_) {
+        for (const std::int64_t id : batch.waiting)
+            if (const Live* const live = find(id))
+                batch.outcomes.push_back(outcome_of(*live, AdjustmentState::failed, "it has not come back in time"));
+        batch.waiting.clear();
+    }
+    finish_batches();
+    return outcomes;
+}
+
+std::vector<UndoOutcome> EngineImpl::stop(Duration patience) {
+    if (!options_.undo_on_stop) {
+        worker_.drain(clock_, patience);
+        finish_batches();
+        return {};
+    }
+    return wait_for_undo(ids(), {.reason = "the daemon stops", .actor = "stop"}, patience);
+}
+
+std::vector<UndoOutcome> EngineImpl::undo_everything(bool force, Duration patience) {
+    return wait_for_undo(ids(), {.reason = "no daemon is running", .actor = "lease", .force = force}, patience);
+}
+
+}  // namespace gotuned
