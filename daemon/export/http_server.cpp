@@ -88,10 +88,21 @@ struct HttpServer::Listener {
     sd_event_source* timer = nullptr;
     std::string address{};
     std::string unlink_path{};
+    unsigned connections = 0;
 
+    /// At its bound of connections libmicrohttpd stops listening, and listens again only at the beginning of a run
+    /// after one has ended; nothing would wake it for that.
     void run() {
+        const unsigned before = connections;
         MHD_run(daemon);
+        connections = count_connections();
+        if (connections < before) MHD_run(daemon);
+        connections = count_connections();
         arm();
+    }
+    [[nodiscard]] unsigned count_connections() const {
+        const MHD_DaemonInfo* info = MHD_get_daemon_info(daemon, MHD_DAEMON_INFO_CURRENT_CONNECTIONS);
+        return info == nullptr ? 0 : info->num_connections;
     }
     /// Idle connections are closed by MHD_run(): the loop must come by when the next one is due.
     void arm() {

@@ -22,12 +22,16 @@ struct FakeControl final : Control {
 
     void status(Reply reply) override {
         if (forget) return;
-        if (hold) held.push_back(std::move(reply));
-        else reply(std::string("status"));
+        if (hold)
+            held.push_back(std::move(reply));
+        else
+            reply(std::string("status"));
     }
     void signals(const std::string& target, Reply reply) override { reply("signals " + target); }
     void plan(const std::string& rulebook, Reply reply) override { reply(fail("no rulebook " + rulebook, ENOENT)); }
-    void explain(const std::string& rule, const std::string& target, Reply reply) override { reply(rule + " " + target); }
+    void explain(const std::string& rule, const std::string& target, Reply reply) override {
+        reply(rule + " " + target);
+    }
     void history(unsigned limit, const std::string& rule, const std::string& target, Reply reply) override {
         reply(std::to_string(limit) + rule + target);
     }
@@ -37,7 +41,9 @@ struct FakeControl final : Control {
     }
     void reload(const Peer&, Reply reply) override { reply(std::string("broken \xff")); }
     void pause(const Peer&, Reply reply) override { reply(std::string("{}")); }
-    void resume(const std::string& rule, const std::string& target, const Peer&, Reply reply) override { reply(rule + target); }
+    void resume(const std::string& rule, const std::string& target, const Peer&, Reply reply) override {
+        reply(rule + target);
+    }
     void profile(const std::string& name, const Peer&, Reply reply) override { reply(name); }
 };
 
@@ -93,7 +99,8 @@ struct Served {
     template <typename... Arguments>
     Answer call(Caller& caller, const char* method, const char* types, Arguments... arguments) {
         std::optional<Answer> answer;
-        REQUIRE(sd_bus_call_method_async(caller.bus, nullptr, nullptr, control_path, control_interface, method, on_answer, &answer, types, arguments...) >= 0);
+        REQUIRE(sd_bus_call_method_async(caller.bus, nullptr, nullptr, control_path, control_interface, method,
+                                         on_answer, &answer, types, arguments...) >= 0);
         CHECK(loop.until([&] { return answer.has_value(); }));
         return answer.value_or(Answer{});
     }
@@ -152,7 +159,8 @@ TEST_CASE("an answer may come later, and others are served meanwhile", "[control
     Caller first(served.loop, served.socket());
     Caller second(served.loop, served.socket());
     std::optional<Answer> late;
-    sd_bus_call_method_async(first.bus, nullptr, nullptr, control_path, control_interface, "Status", on_answer, &late, "");
+    sd_bus_call_method_async(first.bus, nullptr, nullptr, control_path, control_interface, "Status", on_answer, &late,
+                             "");
     REQUIRE(served.loop.until([&] { return served.control.held.size() == 1; }));
     CHECK(served.call(second, "Pause", "").text == "{}");
     CHECK_FALSE(late);
@@ -179,7 +187,8 @@ TEST_CASE("an answer to a client that has left is dropped", "[control]") {
     served.control.hold = true;
     {
         Caller caller(served.loop, served.socket());
-        sd_bus_call_method_async(caller.bus, nullptr, nullptr, control_path, control_interface, "Status", nullptr, nullptr, "");
+        sd_bus_call_method_async(caller.bus, nullptr, nullptr, control_path, control_interface, "Status", nullptr,
+                                 nullptr, "");
         REQUIRE(served.loop.until([&] { return served.control.held.size() == 1; }));
     }
     CHECK(served.loop.until([&] { return served.server->peers() == 0; }));
@@ -193,7 +202,8 @@ TEST_CASE("an answer that comes after the server's end is dropped", "[control]")
     Served served;
     served.control.hold = true;
     Caller caller(served.loop, served.socket());
-    sd_bus_call_method_async(caller.bus, nullptr, nullptr, control_path, control_interface, "Status", nullptr, nullptr, "");
+    sd_bus_call_method_async(caller.bus, nullptr, nullptr, control_path, control_interface, "Status", nullptr, nullptr,
+                             "");
     REQUIRE(served.loop.until([&] { return served.control.held.size() == 1; }));
     served.server.reset();
     served.control.held.front()(std::string("too late"));

@@ -38,7 +38,8 @@ struct Served {
     std::string raw(const std::string& request, std::size_t index = 0) {
         const Fd client = connect_to(address(index));
         REQUIRE(client.valid());
-        REQUIRE(::send(client.get(), request.data(), request.size(), MSG_NOSIGNAL) == static_cast<ssize_t>(request.size()));
+        REQUIRE(::send(client.get(), request.data(), request.size(), MSG_NOSIGNAL) ==
+                static_cast<ssize_t>(request.size()));
         std::string answer;
         CHECK(loop.until([&] { return receive(client, answer); }));
         return answer;
@@ -255,7 +256,9 @@ TEST_CASE("a dead daemon's unix socket is replaced, another file is not", "[http
     REQUIRE(bind_and_leave());
     HttpOptions options;
     options.listen = {"unix:" + path};
-    { CHECK(starts(Served(options).get("/metrics"), "HTTP/1.1 200")); }
+    {
+        CHECK(starts(Served(options).get("/metrics"), "HTTP/1.1 200"));
+    }
     Fd(::open(path.c_str(), O_CREAT | O_WRONLY, 0600)).reset();
     const Loop loop;
     CHECK_FALSE(HttpServer::open(loop.get(), options, [](const HttpRequest&) { return HttpResponse{}; }));

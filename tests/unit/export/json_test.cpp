@@ -54,7 +54,8 @@ TEST_CASE("status has all its parts before the first tick and without a rulebook
     const Json json = Json::parse(status_json(input, name));
     CHECK(json["ready"] == false);
     CHECK(json["not_ready"] == "starting");
-    for (const char* part : {"rulebook", "processes", "standings", "adjustments", "probes", "drops", "kernel", "preflight", "cost"})
+    for (const char* part :
+         {"rulebook", "processes", "standings", "adjustments", "probes", "drops", "kernel", "preflight", "cost"})
         CHECK(json.contains(part));
 }
 
@@ -62,7 +63,8 @@ TEST_CASE("status says how to go on where nothing is enforced", "[json]") {
     const Rulebook rulebook;
     StatusInput input;
     input.rulebook = &rulebook;
-    CHECK(Json::parse(status_json(input, name))["next_step"].get<std::string>().find("gotunectl profile balanced") != std::string::npos);
+    CHECK(Json::parse(status_json(input, name))["next_step"].get<std::string>().find("gotunectl profile balanced") !=
+          std::string::npos);
 }
 
 TEST_CASE("the catalogue names every signal, and those that are not built", "[json]") {
@@ -79,7 +81,8 @@ TEST_CASE("an explanation is a tree with the values that were seen", "[json]") {
     Explanation explanation;
     explanation.when = {"a > 1", Reading<Value>(Value(true)), {{"a", Reading<Value>(Value(count(2))), {}}}};
     explanation.needed = std::chrono::seconds(5);
-    const Json json = Json::parse(explain_json(rule, {{HostId{}, explanation}, {CgroupId{3}, fail("no such target")}}, name));
+    const Json json =
+        Json::parse(explain_json(rule, {{HostId{}, explanation}, {CgroupId{3}, fail("no such target")}}, name));
     CHECK(json["targets"][0]["when"]["text"] == "a > 1");
     CHECK(json["targets"][0]["when"]["parts"][0]["value"]["value"] == 2);
     CHECK(json["targets"][0]["needed_seconds"] == 5);

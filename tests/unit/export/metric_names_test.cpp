@@ -81,6 +81,7 @@ TEST_CASE("a family has one kind, and each of its signals labels of its own", "[
         CHECK(kinds.try_emplace(name.family, name.kind).first->second == name.kind);
         CHECK(series.insert({name.family, name.labels}).second);
         CHECK_FALSE(name.help.empty());
-        CHECK(std::all_of(name.family.begin(), name.family.end(), [](char c) { return (c >= 'a' && c <= 'z') || c == '_'; }));
+        CHECK(std::all_of(name.family.begin(), name.family.end(),
+                          [](char c) { return (c >= 'a' && c <= 'z') || c == '_'; }));
     }
 }

@@ -72,7 +72,8 @@ TEST_CASE("histogram buckets are cumulative powers of 4 by default and of 2 when
         SeriesLimits limits;
         limits.full_buckets = full;
         Metrics metrics(limits);
-        world.process(1, "s", [](SignalTable& table) { table.set(Signal::runq, distribution({500ns, 1500ns, 3us, 20s})); });
+        world.process(1, "s",
+                      [](SignalTable& table) { table.set(Signal::runq, distribution({500ns, 1500ns, 3us, 20s})); });
         world.tell(metrics);
         return *metrics.text();
     };
@@ -93,7 +94,8 @@ TEST_CASE("fractions of events add up over ticks and never make a bucket fall", 
     for (int i = 0; i < 10; ++i) {
         world.process(1, "s", [](SignalTable& table) { table.set(Signal::syscall_read, distribution({2us}, 0.4)); });
         world.tell(metrics);
-        const double count = std::max(0.0, sample(metrics, "gotuned_syscall_seconds_count{service=\"s\",class=\"read\"}"));
+        const double count =
+            std::max(0.0, sample(metrics, "gotuned_syscall_seconds_count{service=\"s\",class=\"read\"}"));
         CHECK(count >= last);
         last = count;
     }
@@ -129,7 +131,8 @@ TEST_CASE("gauges of a service are summed, of limits the smallest is taken", "[m
 TEST_CASE("ratios of polls and jitter are weighted by what they are made of", "[metrics]") {
     World world;
     Metrics metrics({});
-    const auto fill = [&world](pid_t pid, double polls, double empty, double jitter_value, std::initializer_list<Duration> reads) {
+    const auto fill = [&world](pid_t pid, double polls, double empty, double jitter_value,
+                               std::initializer_list<Duration> reads) {
         world.process(pid, "s", [&](SignalTable& table) {
             table.set(Signal::netpoll_poll_rate, over(rate(polls), tick));
             table.set(Signal::netpoll_empty_ratio, over(ratio(empty), tick));
@@ -164,7 +167,8 @@ TEST_CASE("services beyond the cap are summed as other", "[metrics]") {
     limits.max_services = 2;
     Metrics metrics(limits);
     for (const int pid : {1, 2, 3, 4})
-        world.process(pid, "s" + std::to_string(pid), [](SignalTable& table) { table.set(Signal::mem_rss, bytes(100)); });
+        world.process(pid, "s" + std::to_string(pid),
+                      [](SignalTable& table) { table.set(Signal::mem_rss, bytes(100)); });
     world.tell(metrics);
     CHECK(sample(metrics, "gotuned_mem_rss_bytes{service=\"s1\"}") == 100);
     CHECK(sample(metrics, "gotuned_mem_rss_bytes{service=\"other\"}") == 200);
@@ -179,7 +183,8 @@ TEST_CASE("the text has no more lines than it may", "[metrics]") {
     for (int i = 0; i < 5; ++i) {
         for (pid_t pid = 1; pid <= 80; ++pid)
             world.process(pid, "s" + std::to_string(pid), [](SignalTable& table) {
-                for (const Signal signal : {Signal::epoll_wake, Signal::runq, Signal::syscall_read}) table.set(signal, distribution({5us}));
+                for (const Signal signal : {Signal::epoll_wake, Signal::runq, Signal::syscall_read})
+                    table.set(signal, distribution({5us}));
             });
         world.tell(metrics);
         const std::string& text = *metrics.text();
@@ -192,7 +197,8 @@ TEST_CASE("the text has no more lines than it may", "[metrics]") {
 TEST_CASE("a hostile name cannot break the text", "[metrics]") {
     World world;
     Metrics metrics({});
-    world.process(1, "a\xff\"\n\\x{} 1\nfake_metric 1", [](SignalTable& table) { table.set(Signal::mem_rss, bytes(1)); });
+    world.process(1, "a\xff\"\n\\x{} 1\nfake_metric 1",
+                  [](SignalTable& table) { table.set(Signal::mem_rss, bytes(1)); });
     world.tell(metrics);
     const std::string& text = *metrics.text();
     CHECK(text.find("\nfake_metric") == std::string::npos);
@@ -213,7 +219,8 @@ TEST_CASE("one text is made a tick, and it stays as it was for who holds it", "[
     CHECK(sample(metrics, "gotuned_mem_rss_bytes{service=\"s\"}") == 2);
 }
 
-TEST_CASE("a firing counts once while it is repeated, and verification is timed from the condition's start", "[metrics]") {
+TEST_CASE("a firing counts once while it is repeated, and verification is timed from the condition's start",
+          "[metrics]") {
     World world;
     Metrics metrics({});
     const ProcessId target{1, 100, 7};

@@ -72,6 +72,8 @@ inline double sample(const Metrics& metrics, const std::string& start) {
     at = text.find(' ', text.find(start, at) + start.size());
     return std::stod(text.substr(at + 1));
 }
-inline bool has(const Metrics& metrics, const std::string& part) { return metrics.text()->find(part) != std::string::npos; }
+inline bool has(const Metrics& metrics, const std::string& part) {
+    return metrics.text()->find(part) != std::string::npos;
+}
 
 }  // namespace gotuned::test
