@@ -7,13 +7,14 @@ elapsed() { printf '%5.1f s' "$(((${EPOCHREALTIME/./} - BEGAN) / 100000))e-1"; }
 tell() { printf '[%s] %s\n' "$(elapsed)" "$*"; }
 indent() { sed 's/^/             /'; }
 
+# A session of its own for each: Ctrl-C is for the script, which ends them in order.
 # workload NAME LOG ENVIRONMENT… -- ARGUMENT…: starts build/workloads/NAME; PID is its pid.
 workload() {
     local name=$1 log=$2 environment=()
     shift 2
     while [[ $1 != -- ]]; do environment+=("$1"); shift; done
     shift
-    env "${environment[@]}" "$BUILD/workloads/$name" "$@" >"$log" 2>&1 &
+    setsid env "${environment[@]}" "$BUILD/workloads/$name" "$@" >"$log" 2>&1 &
     PID=$!
     started $PID
     for _ in {1..50}; do
@@ -109,7 +110,7 @@ run_demo() {
     address=$(jq -r 'select(.event == "ready").listen' "$WORK/httpserver.log")
     # About a thousand requests a second: a load that leaves CPU time for others, were there no hogs.
     echo 'function delay() return 4 end' >"$WORK/paced.lua"
-    wrk -t1 -c4 -d86400s -s "$WORK/paced.lua" "http://$address/" >"$WORK/wrk.log" 2>&1 &
+    setsid wrk -t1 -c4 -d86400s -s "$WORK/paced.lua" "http://$address/" >"$WORK/wrk.log" 2>&1 &
     started $!
     workload hog "$WORK/hog.log" GOTUNED_DEMO=hog -- -n "$(($(nproc) * 2))"
     hog=$PID
@@ -118,7 +119,7 @@ run_demo() {
     limits_and_affinity "$server" "$hog" >"$WORK/targets.before"
 
     began_at
-    "$@" >"$WORK/table" 2>"$WORK/daemon.log" &
+    setsid "$@" >"$WORK/table" 2>"$WORK/daemon.log" &
     daemon=$!
     started $daemon
     for _ in {1..150}; do
@@ -137,6 +138,8 @@ run_demo() {
     tell "started beside it: httpserver (pid $server) under load, hog (pid $hog) on every CPU, fdlimit (pid $fdlimit) with 64 descriptors"
     limits_and_affinity "$fdlimit" >>"$WORK/targets.before"
 
+    # Ctrl-C reaches the commands in here, too; the loop then ends in order, not by the first that fails.
+    set +e
     while [[ $STOP == no ]]; do
         now=$(((${EPOCHREALTIME/./} - BEGAN) / 1000))
         ((seconds == 0 || now < seconds * 1000)) || break
@@ -159,6 +162,7 @@ run_demo() {
         fi
         sleep 0.3
     done
+    set -e
 
     tell "stopping gotuned"
     last_table | indent

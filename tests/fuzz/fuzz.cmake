@@ -1,9 +1,10 @@
-# tests/fuzz/NAME.cpp → fuzz_NAME with libFuzzer, in the preset "fuzz" only: it needs clang.
+# tests/fuzz/NAME_fuzz.cpp → fuzz_NAME with libFuzzer, in the preset "fuzz" only: it needs clang.
 set(fuzzers)
 if(GOTUNED_FUZZ)
-  file(GLOB fuzz_sources CONFIGURE_DEPENDS ${CMAKE_CURRENT_LIST_DIR}/*.cpp)
+  file(GLOB fuzz_sources CONFIGURE_DEPENDS ${CMAKE_CURRENT_LIST_DIR}/*_fuzz.cpp)
   foreach(source ${fuzz_sources})
     get_filename_component(name ${source} NAME_WE)
+    string(REGEX REPLACE "_fuzz$" "" name ${name})
     add_executable(fuzz_${name} ${source})
     target_link_libraries(fuzz_${name} PRIVATE gotuned_rulebook gotuned_discover)
     target_link_options(fuzz_${name} PRIVATE -fsanitize=fuzzer)
