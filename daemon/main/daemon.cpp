@@ -62,6 +62,7 @@ Status Daemon::Impl::start() {
     sources.operators = options_.rulebook;
     sources.profiles = options_.profiles;
     sources.environment = settings_.environment;
+    sources.unsafe_bounds = settings_.adjust.unsafe_bounds;
     sources.profile = profile_at_start();
     rulebook_ = std::make_unique<RulebookStore>(std::move(sources), options_.state_dir + "/last-good");
     rulebook_->load_at_start();

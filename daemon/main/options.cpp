@@ -43,6 +43,7 @@ ParsedOptions parse_options(int argc, char** argv) {
         "gotuned watches the Go processes of this host, adjusts the kernel around them by a rulebook, checks that it\n"
         "helped, undoes it if it did not, and exports what it saw and did to Prometheus."};
     app.name("gotuned");
+    app.option_defaults()->multi_option_policy(CLI::MultiOptionPolicy::TakeLast);  // a unit's drop-in adds to ExecStart
     app.set_version_flag("--version", "gotuned " GOTUNED_VERSION);
     app.add_option("--config", options.config, "gotuned.yaml; a missing file means the defaults")
         ->capture_default_str();
@@ -52,7 +53,8 @@ ParsedOptions parse_options(int argc, char** argv) {
     app.add_option("--profile", options.profile,
                    "observe, balanced or latency; beats gotuned.yaml and `gotunectl profile`");
     app.add_option("--listen", options.listen,
-                   "address of the metrics server: 127.0.0.1:9713, [::1]:9713, unix:/path; may be given again");
+                   "address of the metrics server: 127.0.0.1:9713, [::1]:9713, unix:/path; may be given again")
+        ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll);
     add_duration(app, "--tick", options.tick, "time between two Snapshots");
     app.add_option("--state-dir", options.state_dir, "history, last-good rulebook, chosen profile")
         ->capture_default_str();

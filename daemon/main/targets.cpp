@@ -11,6 +11,7 @@ namespace gotuned {
 
 Result<std::vector<TargetId>> resolve_target(std::string_view text, const Snapshot& snapshot) {
     if (text == "host") return std::vector<TargetId>{HostId{}};
+    if (text.empty()) return fail("no target was named", 0, {}, "name a pid, a service, a unit, a cgroup path or host");
     if (TargetId exact; parse_target(text, exact)) return std::vector<TargetId>{exact};
     std::uint64_t pid = 0;
     const bool number = parse_u64(text, pid);

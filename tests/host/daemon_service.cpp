@@ -1,0 +1,114 @@
+// The daemon as a service: what systemd, an operator and Prometheus see of the real program.
+#include "daemon_process.h"
+
+using namespace gotuned;
+using namespace gotuned::test;
+
+namespace {
+
+constexpr const char* quiet_rule = R"(version: 1
+rules:
+  - name: never
+    scope: process
+    when: fd.used > 1000000
+    adjust:
+      - knob: advise
+        text: nothing to say
+)";
+
+}  // namespace
+
+TEST_CASE("the daemon tells systemd when it is ready, feeds the watchdog, and ends cleanly when asked") {
+    const TempFolder folder;
+    DaemonProcess daemon(folder.path);
+    daemon.start({"WATCHDOG_USEC=2000000"});
+    REQUIRE(daemon.notified("READY=1"));
+    CHECK(daemon.notified("WATCHDOG=1"));
+    CHECK(daemon.child().end(SIGTERM) == 0);
+    CHECK(daemon.notified("STOPPING=1"));
+    CHECK_FALSE(fs::exists(folder.path / "run" / "control.sock"));
+}
+
+TEST_CASE("a second daemon on the same run directory is refused and says who holds it") {
+    const TempFolder folder;
+    DaemonProcess daemon(folder.path);
+    daemon.start();
+    REQUIRE(daemon.notified("READY=1"));
+    const TempFolder other_folder;
+    DaemonProcess second(other_folder.path);
+    second.start({}, {"--run-dir", (folder.path / "run").string()});
+    CHECK(second.child().wait() == 1);
+    CHECK(second.log().find(std::to_string(daemon.child().pid())) != std::string::npos);
+    CHECK(daemon.ctl("status").status == 0);
+}
+
+TEST_CASE("a wrong gotuned.yaml is refused with its place") {
+    const TempFolder folder;
+    write_text(folder.path / "gotuned.yaml", "version: 1\ntikc: 5s\n");
+    DaemonProcess daemon(folder.path);
+    daemon.start();
+    CHECK(daemon.child().wait() == 2);
+    CHECK(daemon.log().find("gotuned.yaml:2:1") != std::string::npos);
+    CHECK(daemon.log().find("tick") != std::string::npos);
+}
+
+TEST_CASE("a broken rulebook is refused whole, the running one goes on, and mending it is enough") {
+    const TempFolder folder;
+    DaemonProcess daemon(folder.path);
+    write_text(folder.path / "rules" / "50-own.yaml", quiet_rule);
+    daemon.start();
+    REQUIRE(daemon.notified("READY=1"));
+    const std::string running = daemon.ctl_json("status")["rulebook"]["sha256"];
+
+    std::string broken = quiet_rule;
+    broken.replace(broken.find("fd.used"), 7, "fd.usde");
+    write_text(folder.path / "rules" / "50-own.yaml", broken);
+    const auto reload = daemon.ctl("reload");
+    CHECK(reload.status != 0);
+    CHECK(reload.output.find("50-own.yaml:5:") != std::string::npos);
+    CHECK(reload.output.find("fd.used") != std::string::npos);
+    const Json status = daemon.ctl_json("status");
+    CHECK(status["rulebook"]["sha256"] == running);
+    CHECK_FALSE(status["rulebook"]["errors"].empty());
+    CHECK(daemon.metrics().find("gotuned_rulebook_info") != std::string::npos);
+
+    std::string mended = quiet_rule;
+    mended.replace(mended.find("1000000"), 7, "2000000");
+    write_text(folder.path / "rules" / "50-own.yaml", mended);
+    CHECK(eventually([&] {
+        const Json now = daemon.ctl_json("status");
+        return now["rulebook"]["errors"].empty() && now["rulebook"]["sha256"] != running;
+    }));
+}
+
+TEST_CASE("SIGHUP reloads the rulebook") {
+    const TempFolder folder;
+    DaemonProcess daemon(folder.path);
+    daemon.start();
+    REQUIRE(daemon.notified("READY=1"));
+    const std::string before = daemon.ctl_json("status")["rulebook"]["sha256"];
+    write_text(folder.path / "rules" / "50-own.yaml", quiet_rule);
+    daemon.child().signal(SIGHUP);
+    CHECK(eventually([&] { return daemon.ctl_json("status")["rulebook"]["sha256"] != before; }));
+}
+
+TEST_CASE("a process named with invalid UTF-8, newlines and quotes breaks no scrape, no log line and no table") {
+    const TempFolder folder;
+    DaemonProcess daemon(folder.path);
+    daemon.start({}, {"--table"});
+    REQUIRE(daemon.notified("READY=1"));
+    const std::string name = "bad\n\"na\\me\xff\x1b[2J";
+    fs::copy_file(GOTUNED_BUILD_DIR "/workloads/httpserver", folder.path / name);
+    Child hostile({(folder.path / name).string(), "-listen", "127.0.0.1:0"}, {},
+                  (folder.path / "hostile.log").string());
+    CHECK(eventually([&] { return daemon.metrics().find("bad?") != std::string::npos; }));
+    const std::string text = daemon.metrics();
+    CHECK(text.find('\xff') == std::string::npos);
+    CHECK(text.find('\x1b') == std::string::npos);
+    CHECK(daemon.ctl("status").status == 0);
+    CHECK(daemon.ctl_json("status").is_object());
+    CHECK(daemon.ctl("status").output.find('\x1b') == std::string::npos);
+    // The table goes to a file here: no escape sequence of anybody.
+    CHECK(eventually([&] { return daemon.log().find("bad?") != std::string::npos; }));
+    CHECK(daemon.log().find('\x1b') == std::string::npos);
+}
