@@ -7,6 +7,7 @@
 
 #include <cerrno>
 #include <csignal>
+#include <cstdlib>
 #include <filesystem>
 #include <random>
 
@@ -47,6 +48,9 @@ Status Daemon::Impl::start() {
 
     // The inspector's socket and the worker's thread come after the capabilities are gone: they never held more.
     if (const auto dropped = drop_capabilities(); !dropped) log_warning("{}", to_string(dropped.error()));
+
+    // env("GOTUNED_ENVIRONMENT") is read from our own environment; gotuned.yaml gives its default.
+    if (!settings_.environment.empty()) ::setenv("GOTUNED_ENVIRONMENT", settings_.environment.c_str(), 0);
 
     ProcessTable::Callbacks callbacks;
     callbacks.found = [this](const std::shared_ptr<const GoProcess>& process) {

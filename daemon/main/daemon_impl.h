@@ -64,6 +64,7 @@ private:
     void close_window();
     void on_probe_event(const ProbeEvent& event);
     void rescan_if_blind();
+    void sample_costs(MonoTime now);
     void refresh_metrics(Duration took);
     void print_table();
     [[nodiscard]] std::string service_of(const GoProcess& process) const;
@@ -100,6 +101,7 @@ private:
 
     MonoTime started_{};
     MonoTime next_tick_{};
+    MonoTime next_cost_sample_{};
     std::uint64_t lost_events_ = 0;
     bool recovered_ = false;
     bool stopping_ = false;

@@ -66,6 +66,15 @@ void Daemon::Impl::rescan_if_blind() {
     if (const auto scanned = processes_->scan(); !scanned) log_warning("{}", to_string(scanned.error()));
 }
 
+void Daemon::Impl::sample_costs(MonoTime now) {
+    // BPF_ENABLE_STATS costs as much as a small probe: a moment a minute is 1% of that.
+    constexpr Duration every = std::chrono::minutes(1);
+    constexpr Duration moment = std::chrono::milliseconds(600);
+    if (!probes_ || now < next_cost_sample_) return;
+    next_cost_sample_ = now + every;
+    probes_->sample_costs(moment);
+}
+
 std::string Daemon::Impl::service_of(const GoProcess& process) const {
     if (const RulebookPtr& rulebook = rulebook_->running())
         for (const TargetDefinition& definition : rulebook->targets)
@@ -95,6 +104,7 @@ void Daemon::Impl::tick() {
     engine_->act(evaluation_.decisions, snapshot_);
     engine_->tick(snapshot_);
 
+    sample_costs(began);
     refresh_metrics(clock_.mono() - began);
     if (options_.table) print_table();
     schedule_tick();
