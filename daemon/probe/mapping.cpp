@@ -13,6 +13,8 @@ Result<Mapping> Mapping::map(int map_fd, std::size_t size) {
     size = (size + page - 1) / page * page;
     void* address = ::mmap(nullptr, size, PROT_READ | PROT_WRITE, MAP_SHARED, map_fd, 0);
     if (address == MAP_FAILED) return fail("cannot map the probes' counters", errno);
+    // A forked child (the inspector parses what strangers wrote) must not be able to write to the counters.
+    (void)::madvise(address, size, MADV_DONTFORK);
     return Mapping(address, size);
 }
 

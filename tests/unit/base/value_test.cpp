@@ -17,8 +17,8 @@ TEST_CASE("a quantity prints in the unit people use") {
 }
 
 TEST_CASE("every value that is encoded is decoded the same") {
-    const Value values[] = {count(65536), count(unlimited_value), bytes(1.5), ratio(0.1), rate(2), true, false,
-                            std::string("a:b\n\"c\""), CpuSet({0, 1, 2, 8}), CpuSet()};
+    const Value values[] = {count(65536), count(unlimited_value),    bytes(1.5),           ratio(0.1), rate(2), true,
+                            false,        std::string("a:b\n\"c\""), CpuSet({0, 1, 2, 8}), CpuSet()};
     for (const Value& value : values) {
         Value back;
         REQUIRE(decode(encode(value), back));
