@@ -20,11 +20,11 @@ namespace gotuned {
 
 struct EngineOptions {
     Roots roots{};
-    std::string run_dir = "/run/gotuned";        ///< journal.db, lock
-    int per_minute = 10;                         ///< change budget of the node
+    std::string run_dir = "/run/gotuned";  ///< journal.db, lock
+    int per_minute = 10;                   ///< change budget of the node
     bool unsafe_bounds = false;
     Duration write_deadline = std::chrono::seconds(5);
-    bool undo_on_stop = true;                    ///< false: on_stop: keep
+    bool undo_on_stop = true;  ///< false: on_stop: keep
 };
 
 /// What `plan` says of one write: what would happen, without doing it.
@@ -33,10 +33,10 @@ struct PlanItem {
     TargetId target{};
     std::string knob{};
     Reading<Value> now{};
-    Reading<Value> wanted{};   ///< as computed
-    Reading<Value> to{};       ///< after clamping into the bounds
-    std::string clamped{};     ///< why it was clamped; empty when not
-    std::string refused{};     ///< why it would not be made; empty when it would
+    Reading<Value> wanted{};  ///< as computed
+    Reading<Value> to{};      ///< after clamping into the bounds
+    std::string clamped{};    ///< why it was clamped; empty when not
+    std::string refused{};    ///< why it would not be made; empty when it would
     Mode mode{};
     std::string evidence{};
 };
@@ -44,7 +44,7 @@ struct PlanItem {
 struct UndoOutcome {
     std::int64_t id = 0;
     std::string rule, target, knob;
-    AdjustmentState state{};   ///< undone, undo_deferred, drifted, gone, failed
+    AdjustmentState state{};  ///< undone, undo_deferred, drifted, gone, failed
     std::string reason{};
 };
 
@@ -75,7 +75,8 @@ public:
     [[nodiscard]] virtual bool busy() const = 0;
 
     [[nodiscard]] virtual std::vector<LiveAdjustment> live() const = 0;
-    [[nodiscard]] virtual std::vector<PlanItem> plan(const std::vector<Decision>& decisions, const Snapshot& snapshot) const = 0;
+    [[nodiscard]] virtual std::vector<PlanItem> plan(const std::vector<Decision>& decisions,
+                                                     const Snapshot& snapshot) const = 0;
 
     /// GT_FORK / GT_EXIT of the probes: a child of an adjusted process is journaled as its descendant.
     virtual void forked(pid_t parent, pid_t child) = 0;
@@ -103,10 +104,15 @@ public:
 
 /// `gotuned undo --unless-running`: takes the lock (0 and nothing done when a daemon holds it), undoes what the
 /// journal holds, safely unless forced.
-Result<std::vector<UndoOutcome>> undo_offline(const EngineOptions& options, const Clock& clock, bool force, bool& running);
+Result<std::vector<UndoOutcome>> undo_offline(const EngineOptions& options, const Clock& clock, bool force,
+                                              bool& running);
 
 /// What each packaged knob could do here: "rlimit.nofile: cannot raise hard limits: no CAP_SYS_RESOURCE".
-struct PreflightItem { std::string knob; bool writable = false; std::string reason{}; };
+struct PreflightItem {
+    std::string knob;
+    bool writable = false;
+    std::string reason{};
+};
 std::vector<PreflightItem> preflight(const EngineOptions& options, const Rulebook& rulebook);
 
 }  // namespace gotuned

@@ -15,21 +15,21 @@
 namespace gotuned {
 
 struct HistoryEntry {
-    std::int64_t id = 0;          ///< given by the database
+    std::int64_t id = 0;  ///< given by the database
     WallTime at{};
-    std::string event{};          ///< planned applied kept undone undo_deferred refused drifted gone failed reload pause …
+    std::string event{};  ///< planned applied kept undone undo_deferred refused drifted gone failed reload pause …
     std::int64_t adjustment = 0;  ///< 0 when not about one
     std::int64_t group = 0;
     std::string rule{};
-    std::string target{};         ///< for people: "payments pid 4711"
-    std::string target_id{};      ///< to_string(TargetId)
+    std::string target{};     ///< for people: "payments pid 4711"
+    std::string target_id{};  ///< to_string(TargetId)
     std::string knob{};
-    std::string original{};       ///< for people
+    std::string original{};  ///< for people
     std::string from{};
     std::string to{};
     std::string reason{};
-    std::string evidence{};       ///< the printed tree
-    std::string actor{};          ///< "rule", "uid 0 (root)", "start", "lease"
+    std::string evidence{};  ///< the printed tree
+    std::string actor{};     ///< "rule", "uid 0 (root)", "start", "lease"
 };
 
 class History {
@@ -38,7 +38,8 @@ public:
     /// Queued; written by the worker.
     virtual void add(HistoryEntry entry) = 0;
     /// Newest first. `target` and `rule` filter when not empty.
-    virtual Result<std::vector<HistoryEntry>> newest(std::size_t limit, const std::string& rule, const std::string& target) = 0;
+    virtual Result<std::vector<HistoryEntry>> newest(std::size_t limit, const std::string& rule,
+                                                     const std::string& target) = 0;
 };
 
 /// Opens or makes the file. Entries older than `keep`, and the oldest beyond `max_bytes`, are removed in the worker.
