@@ -5,6 +5,8 @@
 #include <filesystem>
 #include <sstream>
 
+#include "base/text.h"
+
 namespace gotuned {
 namespace {
 
@@ -12,7 +14,7 @@ constexpr const char* about = R"(Asks and steers gotuned, which observes Go serv
 
 TARGET is a pid, a service, a systemd unit, a cgroup path or "host".)";
 
-constexpr const char* footer = R"(Examples:
+constexpr const char* examples = R"(Examples:
   gotunectl status                              what the daemon sees and has changed
   gotunectl signals payments                    every signal of a service's processes
   gotunectl plan                                what the rules would do now, changing nothing
@@ -21,9 +23,10 @@ constexpr const char* footer = R"(Examples:
   gotunectl undo 17                             puts one adjustment back
   gotunectl check /etc/gotuned/rulebook.d       needs no daemon and no root
   gotunectl profile balanced                    shows the plan, asks, then sets it
-  gotunectl --json status | jq .processes
+  gotunectl --json status | jq .processes)";
 
-Exit status: 0 done; 1 refused, not done, or errors were found; 2 wrong usage; 3 no daemon answers; 4 not permitted.
+constexpr const char* statuses =
+    R"(Exit status: 0 done; 1 refused, not done, or errors were found; 2 wrong usage; 3 no daemon answers; 4 not permitted.
 Reading needs root or group gotuned, changing root or group gotuned-admin.)";
 
 std::string absolute(const std::string& path) {
@@ -41,6 +44,7 @@ struct Parser {
     CLI::App* add(Command command, const char* name, const char* text) {
         CLI::App* sub = app.add_subcommand(name, text);
         sub->callback([this, command] { out.command = command; });
+        sub->footer(statuses);
         sub->fallthrough();  // --json and the like may stand behind the command, too
         return sub;
     }
@@ -118,7 +122,7 @@ void Parser::add_offline() {
 }
 
 Parser::Parser() {
-    app.footer(footer);
+    app.footer(std::string(examples) + "\n\n" + statuses);
     app.require_subcommand(1);
     app.set_version_flag("--version", "gotunectl " GOTUNED_VERSION);
     app.add_flag("--json", out.json, "Print nothing but JSON on standard output");
@@ -138,6 +142,18 @@ bool changes_something(Command command) {
            command == Command::resume || command == Command::pause;
 }
 
+/// CLI11 only says that a command is missing; empty when there is one.
+std::string unknown_command(const CLI::App& app) {
+    const std::vector<std::string> words = app.remaining();
+    if (words.empty() || !app.get_subcommands().empty()) return {};
+    std::vector<std::string_view> names;
+    for (const CLI::App* command : app.get_subcommands([](const CLI::App*) { return true; }))
+        names.push_back(command->get_name());
+    const std::string near = nearest(words.front(), names);
+    return "unknown command " + clean_text(words.front(), 64) + (near.empty() ? "" : "; did you mean " + near + "?") +
+           "\n";
+}
+
 }  // namespace
 
 Parsed parse_arguments(int count, const char* const* arguments) {
@@ -149,7 +165,7 @@ Parsed parse_arguments(int count, const char* const* arguments) {
         std::ostringstream errors;
         const int code = parser.app.exit(error, out, errors);
         if (code == 0) return {std::nullopt, exit_status::ok, out.str()};
-        return {std::nullopt, exit_status::usage, errors.str() + out.str()};
+        return {std::nullopt, exit_status::usage, unknown_command(parser.app) + errors.str() + out.str()};
     }
     Invocation& out = parser.out;
     if (!parser.run_dir.empty()) out.socket = parser.run_dir + "/control.sock";

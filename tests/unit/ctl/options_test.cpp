@@ -67,3 +67,9 @@ TEST_CASE("what changes something is waited for longer", "[options]") {
     CHECK(parse({"status"}).invocation->timeout < parse({"undo", "--all"}).invocation->timeout);
     CHECK(parse({"--timeout", "3", "undo", "--all"}).invocation->timeout == std::chrono::seconds(3));
 }
+
+TEST_CASE("a mistyped command gets the nearest one", "[options]") {
+    const Parsed parsed = parse({"--json", "stauts"});
+    CHECK(parsed.status == exit_status::usage);
+    CHECK(parsed.text.find("unknown command stauts; did you mean status?") == 0);
+}
