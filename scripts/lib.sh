@@ -69,7 +69,7 @@ step() {
 unpacked() {
     local name=$1 target work
     shift
-    target=$CACHE/unpacked/$name
+    target=$CACHE/$name
     if [[ ! -e $target/.complete ]]; then
         work=$(mktemp -d "$CACHE/unpack.XXXXXX")
         if ! (cd "$work" && apt-get -qq download "$@" >/dev/null 2>&1); then
