@@ -1,5 +1,6 @@
 #include "export/families.h"
 
+#include <algorithm>
 #include <cmath>
 
 #include "base/text.h"
@@ -86,6 +87,24 @@ void Families::histogram(const std::string& family, const std::string& help, Lab
     }
     histogram.sample_count = count;
     histogram.sample_sum = sum;
+}
+
+void Families::merge_duplicates() {
+    for (prometheus::MetricFamily& family : families_) {
+        std::map<Labels, std::size_t> seen;
+        std::vector<prometheus::ClientMetric> kept;
+        for (prometheus::ClientMetric& metric : family.metric) {
+            const auto [found, first] = seen.try_emplace(metric.label, kept.size());
+            if (first) {
+                kept.push_back(std::move(metric));
+                continue;
+            }
+            prometheus::ClientMetric& one = kept[found->second];
+            one.counter.value += metric.counter.value;
+            one.gauge.value = std::max(one.gauge.value, metric.gauge.value);
+        }
+        family.metric = std::move(kept);
+    }
 }
 
 }  // namespace gotuned

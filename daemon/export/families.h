@@ -25,6 +25,8 @@ public:
     /// Any buckets; counts are not cumulative, the last is above all bounds.
     void histogram(const std::string& family, const std::string& help, Labels labels, const std::vector<double>& bounds,
                    const std::vector<std::uint64_t>& counts, double sum);
+    /// Samples with the same labels, which would fail a scrape, become one: counters are summed, of gauges the largest.
+    void merge_duplicates();
     [[nodiscard]] std::vector<prometheus::MetricFamily> take() { return std::move(families_); }
 
 private:

@@ -103,6 +103,7 @@ MetricName metric_name(const SignalInfo& signal) {
         name.family += suffix(signal.unit);
     } else if (counter) {
         name.kind = MetricKind::counter;
+        if (name.labels.empty()) name.help = "What " + std::string(signal.name) + " is the rate of: " + name.help;
         name.family += counter_suffix(signal.unit);
     } else {
         name.kind = MetricKind::gauge;

@@ -232,6 +232,8 @@ void OwnMetrics::write(Families& families, std::size_t named_services) const {
     write_adjustments(families);
     write_probes(families);
     write_cost(families);
+    // Names of others (two programs of one probe, two long names cut to one) must not fail the scrape.
+    families.merge_duplicates();
 }
 
 }  // namespace gotuned

@@ -122,3 +122,12 @@ TEST_CASE("the names that checks and dashboards rely on are exported", "[dashboa
         CHECK(known.contains(name));
     }
 }
+
+TEST_CASE("docs/metrics.md names every metric", "[dashboards]") {
+    const std::string document = read_whole(fs::path(GOTUNED_SOURCE_DIR) / "docs/metrics.md");
+    for (const std::string& name : known_metrics()) {
+        if (!name.starts_with("gotuned_") && !name.starts_with("process_")) continue;  // labels of info metrics
+        CAPTURE(name);
+        CHECK(document.find("`" + name + "`") != std::string::npos);
+    }
+}

@@ -296,3 +296,24 @@ TEST_CASE("before the first Snapshot there is a text already", "[metrics]") {
     const Metrics metrics({});
     CHECK(has(metrics, "gotuned_build_info"));
 }
+
+TEST_CASE("two reports of one name become one sample, since a duplicate fails the whole scrape", "[metrics]") {
+    World world;
+    Metrics metrics({});
+    ProbeReport one;
+    one.probe = "sys_exit";
+    one.tier = "raw_tp";
+    one.attached = true;
+    one.cpu_seconds = 1;
+    ProbeReport other = one;
+    other.tier = "tracepoint";
+    other.cpu_seconds = 2;
+    world.input.probes = {one, other};
+    world.input.totals = {{"r", "k", "kept", 1}, {"r", "k", "kept", 2}};
+    world.tell(metrics);
+    CHECK(sample(metrics, "gotuned_probe_cpu_seconds_total{probe=\"sys_exit\"}") == 3);
+    CHECK(sample(metrics, "gotuned_adjustments_total{rule=\"r\",knob=\"k\",outcome=\"kept\"}") == 3);
+    const std::string& text = *metrics.text();
+    const std::string name = "gotuned_probe_cpu_seconds_total{probe=\"sys_exit\"}";
+    CHECK(text.find(name) == text.rfind(name));
+}
