@@ -104,7 +104,10 @@ int Session::undo() {
     }
     const auto answer = ask("Undo", {call_.id, call_.all, call_.force});
     if (!answer) return refuse(answer.error());
-    terminal_.out << (call_.json ? *answer + "\n" : render_outcomes(*answer, terminal_.width));
+    if (call_.json) terminal_.out << *answer << "\n";
+    if (!call_.all && nothing_undone(*answer))
+        return refuse(exit_status::failed, fmt::format("no adjustment {} is in force", call_.id));
+    if (!call_.json) terminal_.out << render_outcomes(*answer, terminal_.width);
     return all_undone(*answer) ? exit_status::ok : exit_status::failed;
 }
 

@@ -150,6 +150,7 @@ void evidence_lines(const Json& evidence, std::size_t depth, std::string& out) {
     constexpr std::size_t deepest = 32;
     if (depth > deepest) return;
     const std::string value = reading(at(evidence, "value"));
+    if (depth > 0 && value == str(evidence, "text")) return;  // a literal says nothing new
     out += fmt::format("{:{}}{}{}{}\n", "", 4 + depth * 2, str(evidence, "text"), value.empty() ? "" : "  =  ", value);
     for (const Json& part : at(evidence, "parts")) evidence_lines(part, depth + 1, out);
 }
@@ -290,6 +291,8 @@ std::string render_loaded(const std::string& text) {
 std::string render_done(const std::string& text) {
     return with(text, [](const Json& json) { return str(json, "done") + "\n"; });
 }
+
+bool nothing_undone(const std::string& text) { return at(Json::parse(text, nullptr, false), "outcomes").empty(); }
 
 bool all_undone(const std::string& text) {
     const Json json = Json::parse(text, nullptr, false);

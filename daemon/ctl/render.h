@@ -20,6 +20,8 @@ std::string render_done(const std::string& json);
 
 /// Whether every outcome of an undo is as wished: put back, or its target is gone.
 bool all_undone(const std::string& outcomes_json);
+/// Whether there was nothing to undo.
+bool nothing_undone(const std::string& outcomes_json);
 /// What `undo --force` is about to touch: lines of "17  rlimit.nofile of payments pid 4711: 65536 → 1024".
 std::vector<std::string> describe_adjustments(const std::string& status_json, long long id);
 /// "balanced"; empty when the answer is not understood.

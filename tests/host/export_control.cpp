@@ -72,6 +72,7 @@ struct FakeControl final : Control {
     }
     void undo(long long id, bool all, bool force, const Peer& peer, Reply reply) override {
         say("undo " + std::to_string(id) + (all ? " all" : "") + (force ? " force" : "") + " by " + peer.name);
+        if (!all && id != 17) return reply(undo_json({}));
         UndoOutcome outcome;
         outcome.id = 17;
         outcome.state = *parse_adjustment_state(state);
@@ -190,6 +191,15 @@ TEST_CASE("an undo that is deferred is not done", "[host]") {
     const Ran ran = served.ctl({"undo", "17"});
     CHECK(ran.status == 1);
     CHECK(holds(ran.out, "undo_deferred"));
+}
+
+TEST_CASE("an undo of what is not in force is not done", "[host]") {
+    Served served;
+    const Ran ran = served.ctl({"undo", "999"});
+    CHECK(ran.status == 1);
+    CHECK(ran.error == "gotunectl: no adjustment 999 is in force\n");
+    served.control.state = "gone";
+    CHECK(served.ctl({"undo", "--all"}).status == 0);
 }
 
 TEST_CASE("a forced undo is not made without being asked or --yes", "[host]") {

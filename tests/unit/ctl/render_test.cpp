@@ -74,11 +74,12 @@ TEST_CASE("an explanation shows the tree of values", "[render]") {
     const std::string text = render_explanation(
         R"({"rule":"r","scope":"process","mode":"enforce","mode_source":"rule","severity":"info","when":"a > 1",
       "targets":[{"target":{"name":"payments pid 1"},"sentence":"a (2) > 1 ⇒ true","held_seconds":5.2,"needed_seconds":5,
-        "when":{"text":"a > 1","value":{"text":"true"},"parts":[{"text":"a","value":{"text":"2"}},{"text":"b","value":{"absent":"no_data"}}]},
+        "when":{"text":"a > 1","value":{"text":"true"},"parts":[{"text":"a","value":{"text":"2"}},{"text":"b","value":{"absent":"no_data"}},{"text":"1","value":{"text":"1"}}]},
         "writes":[{"knob":"rlimit.nofile","to":{"text":"65536"}},{"knob":"advise","text":"raise it"}]}]})",
         80);
     CHECK(holds(text, "a (2) > 1 ⇒ true for 5.2s of 5s"));
     CHECK(holds(text, "    a > 1  =  true\n      a  =  2\n      b  =  absent: no_data\n"));
+    CHECK_FALSE(holds(text, "1  =  1"));
     CHECK(holds(text, "would set rlimit.nofile to 65536"));
     CHECK(holds(text, "advises: raise it"));
 }
