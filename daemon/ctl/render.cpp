@@ -85,7 +85,8 @@ std::string standings_table(const Json& standings, unsigned width) {
     for (const Json& standing : standings) {
         if (str(standing, "state") == "unknown") continue;
         table.row({str(standing, "rule"), target_name(standing), str(standing, "state"),
-                   to_string(Quantity{number(standing, "held_seconds"), unit::time})});
+                   to_string(Quantity{number(standing, "held_seconds"), unit::time}),
+                   str(standing, "yields_to").empty() ? "" : "to " + str(standing, "yields_to")});
     }
     return table.empty() ? std::string() : "\n" + table.print(width);
 }

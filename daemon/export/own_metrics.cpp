@@ -17,7 +17,7 @@ std::string text(std::string_view view) { return std::string(view); }
 double epoch(WallTime at) { return std::chrono::duration<double>(at.time_since_epoch()).count(); }
 
 using State = RuleStanding::State;
-constexpr std::array standing_states{State::idle,      State::pending, State::firing,
+constexpr std::array standing_states{State::idle,      State::pending, State::firing, State::yielding,
                                      State::verifying, State::kept,    State::unknown};
 constexpr std::array live_states{AdjustmentState::applied, AdjustmentState::kept, AdjustmentState::undo_deferred,
                                  AdjustmentState::drifted};

@@ -249,6 +249,9 @@ TEST_CASE("who is in no group is not let in, a reader may not change", "[host]")
         return served.ctl(words, {"setpriv", uid, "--regid=" + std::to_string(nobody), "--groups", groups});
     };
     CHECK(as("4242", {"status"}).status == 0);
+    CHECK(as("4242", {"plan"}).status == 0);
+    CHECK(as("4242", {"plan", "--rulebook", "/etc"}).status == 4);  // the daemon would read it as root
+    CHECK_FALSE(holds(served.control.asked, "/etc"));
     const Ran refused = as("4242", {"undo", "--all"});
     CHECK(refused.status == 4);
     CHECK(holds(refused.error, "user 65534 may not do this"));
