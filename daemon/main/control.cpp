@@ -3,6 +3,8 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
+#include <algorithm>
+#include <filesystem>
 #include <set>
 
 #include "base/log.h"
@@ -70,11 +72,15 @@ std::function<std::string(const TargetId&)> Daemon::Impl::namer() const {
     };
 }
 
+std::string Daemon::Impl::profile_running() const {
+    return rulebook_->running() ? rulebook_->running()->profile : rulebook_->sources().profile;
+}
+
 // ---- reload
 
 Status Daemon::Impl::reload_rulebook(const std::string& actor) {
     const RulebookPtr before = rulebook_->running();
-    const auto reloaded = rulebook_->reload();
+    auto reloaded = rulebook_->reload();
     if (!reloaded) {
         record("reload_failed", actor, reloaded.error().what);
         return reloaded;
@@ -118,7 +124,7 @@ Status Daemon::Impl::open_servers() {
     pages.landing = [this] {
         LandingPage page;
         page.version = GOTUNED_VERSION;
-        page.profile = rulebook_->sources().profile;
+        page.profile = profile_running();
         page.not_ready = not_ready_reason();
         page.paused = engine_->paused();
         if (const auto& rulebook = rulebook_->running()) {
@@ -159,7 +165,7 @@ void Daemon::Impl::refresh_metrics(Duration took) {
         input.rulebook.rules = rulebook->rules.size();
         for (const Rule& rule : rulebook->rules) input.rulebook.enforced += rule.mode == Mode::enforce ? 1 : 0;
     }
-    input.rulebook.profile = rulebook_->sources().profile;
+    input.rulebook.profile = profile_running();
     input.rulebook.errors = rulebook_->errors().size();
     input.rulebook.failed_loads = rulebook_->failed_loads();
     input.rulebook.last_good = rulebook_->origin() == RulebookStore::Origin::last_good;
@@ -180,7 +186,7 @@ void Daemon::Impl::status(Reply reply) {
     input.not_ready = not_ready_reason();
     input.paused = engine_->paused();
     input.circuit_open = engine_->circuit_open();
-    input.profile = rulebook_->sources().profile;
+    input.profile = profile_running();
     input.rulebook_origin = to_string(rulebook_->origin());
     input.rulebook = rulebook_->running().get();
     input.errors = rulebook_->errors();
@@ -219,6 +225,9 @@ void Daemon::Impl::plan(const std::string& other, Reply reply) {
         if (other.starts_with(profile)) {
             sources.profile = other.substr(profile.size());
         } else {
+            if (std::error_code error; !std::filesystem::is_directory(other, error))
+                return reply(fail(fmt::format("there is no directory {} for the daemon", clean_text(other)), 0, {},
+                                  "name it by its full path; the unit hides /home and /tmp from the daemon"));
             sources.operators = other;
         }
         auto loaded = load_rulebook(sources);
@@ -276,6 +285,9 @@ void Daemon::Impl::history(unsigned limit, const std::string& rule, const std::s
 void Daemon::Impl::undo(long long id, bool all, bool force, const Peer& peer, Reply reply) {
     if (!all && id <= 0)
         return reply(fail("name the adjustment to undo, or --all", 0, {}, "gotunectl status lists them"));
+    const auto live = engine_->live();
+    if (!all && std::none_of(live.begin(), live.end(), [id](const LiveAdjustment& one) { return one.id == id; }))
+        return reply(fail(fmt::format("no adjustment {} is in force", id), 0, {}, "gotunectl status lists them"));
     engine_->undo(all ? 0 : id, force, actor_of(peer),
                   [reply](const std::vector<UndoOutcome>& outcomes) { reply(undo_json(outcomes)); });
 }

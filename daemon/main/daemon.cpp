@@ -71,6 +71,8 @@ Status Daemon::Impl::start() {
     rulebook_ = std::make_unique<RulebookStore>(std::move(sources), options_.state_dir + "/last-good");
     rulebook_->load_at_start();
 
+    if (settings_.adjust.unsafe_bounds)
+        log_warning("adjust.unsafe is true: rules may write values outside the packaged safe bounds");
     if (auto done = open_engine(); !done) return done;
     load_probes();
 
@@ -107,8 +109,9 @@ Status Daemon::Impl::start() {
     }
 
     started_ = clock_.mono();
-    // The first Snapshot comes at once (rates and windows follow with the second).
-    next_tick_ = started_;
+    // The first Snapshot comes when the inspector has had a moment for the binaries (rates and windows follow with the
+    // second).
+    next_tick_ = started_ + std::chrono::milliseconds(200);
     auto first = loop_.at(next_tick_, [this] {
         tick();
         sd_notifyf(0, "READY=1\nSTATUS=Watching %zu Go processes", processes_->processes().size());

@@ -56,6 +56,7 @@ private:
     Status watch_signals();
     void stop();
     [[nodiscard]] std::string profile_at_start() const;
+    [[nodiscard]] std::string profile_running() const;  ///< of the running rulebook; of the sources when there is none
 
     // tick.cpp
     void schedule_tick();

@@ -17,7 +17,13 @@ void Daemon::Impl::schedule_tick() {
     // show windows of no length.
     const MonoTime now = clock_.mono();
     while (next_tick_ <= now) next_tick_ += settings_.tick;
-    if (auto source = loop_.at(next_tick_, [this] { tick(); })) tick_timer_ = std::move(*source);
+    auto source = loop_.at(next_tick_, [this] { tick(); });
+    if (!source) {
+        // Without a tick nothing is watched any more, while the watchdog would still be fed.
+        log_error("{}", to_string(source.error()));
+        return loop_.exit(1);
+    }
+    tick_timer_ = std::move(*source);
 
     if (!probes_ || stopping_) return;
     const auto window = windows_.next(now, next_tick_ - now);
@@ -119,7 +125,7 @@ void Daemon::Impl::print_table() {
     // A terminal is redrawn in place; a file gets one table after the other.
     fmt::print("{}gotuned: metrics at http://{}/metrics, {} Go processes, profile {}, {} adjustments in force\n{}\n",
                terminal ? "\x1b[H\x1b[2J" : "", http_->addresses().front(), processes_->processes().size(),
-               rulebook_->sources().profile, engine_->live().size(), table);
+               profile_running(), engine_->live().size(), table);
     std::fflush(stdout);
 }
 

@@ -4,7 +4,9 @@
 
 #include <cstdio>
 
+#include "base/log.h"
 #include "base/text.h"
+#include "rulebook/settings.h"
 #include "tune/engine.h"
 
 namespace gotuned {
@@ -15,7 +17,12 @@ int undo_command(const Options& options) {
     engine.run_dir = options.run_dir;
     const SystemClock clock;
     bool running = false;
-    const auto outcomes = undo_offline(engine, clock, options.force, running);
+    // Without a history (it may be a daemon's that runs, or the directory is gone) the undo is as good.
+    const Settings settings;
+    auto history = open_history(options.state_dir + "/history.db", settings.history.keep,
+                                static_cast<std::uint64_t>(settings.history.max_bytes));
+    if (!history) log_warning("this undo will not be in the history: {}", to_string(history.error()));
+    const auto outcomes = undo_offline(engine, clock, options.force, running, history ? history->get() : nullptr);
     if (!outcomes) {
         fmt::print(stderr, "gotuned undo: {}\n", to_string(outcomes.error()));
         return 1;

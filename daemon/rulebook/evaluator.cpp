@@ -28,6 +28,10 @@ public:
         for (const Rule* rule : by_precedence(rulebook_))
             for (const TargetId& target : targets_.of(*rule)) step(*rule, target);
         std::erase_if(memory_.cells, [this](const auto& entry) { return entry.second.round != memory_.round; });
+        std::erase_if(memory_.unmatched, [this](const auto& entry) {
+            return std::none_of(snapshot_.adjustments.begin(), snapshot_.adjustments.end(),
+                                [&entry](const LiveAdjustment& live) { return live.group == entry.first; });
+        });
         for (Decision& decision : fires_) out_.decisions.push_back(std::move(decision));
         return std::move(out_);
     }
@@ -59,8 +63,11 @@ private:
             const Rule* rule = rulebook_.find(name);
             for (const LiveGroup& group : groups) {
                 if (group.phase == LiveGroup::Phase::hands_off || group.phase == LiveGroup::Phase::writing) continue;
-                std::string reason = rule == nullptr ? "rule removed" : why_end(*rule, group, target);
-                if (reason.empty()) continue;
+                std::string reason = rule == nullptr ? "rule removed" : why_end(*rule, group);
+                if (reason.empty()) {
+                    reason = targets_.why_not(*rule, target);
+                    if (!lasts(group.id, target, !reason.empty())) continue;
+                }
                 ended_.insert(group.id);
                 Rule unknown;
                 unknown.name = name;
@@ -73,14 +80,28 @@ private:
             }
         }
     }
-    std::string why_end(const Rule& rule, const LiveGroup& group, const TargetId& target) {
+    /// Whether a target has been unmatched for long enough. A cgroup (or the host, by its processes) is for a moment
+    /// without a Go process when a service re-execs or restarts, and in the first Snapshots of a daemon, before the
+    /// binaries are recognised: that must not shake it.
+    bool lasts(std::int64_t group, const TargetId& target, bool unmatched) {
+        constexpr int snapshots = 3;
+        if (!unmatched) {
+            memory_.unmatched.erase(group);
+            return false;
+        }
+        if (scope_of(target) == Scope::process) return true;
+        int& seen = memory_.unmatched[group];
+        seen = std::min(seen + 1, snapshots);
+        return seen == snapshots;
+    }
+    static std::string why_end(const Rule& rule, const LiveGroup& group) {
         if (rule.mode != Mode::enforce) return "rule no longer enforced";
         for (const LiveAdjustment* adjustment : group.adjustments) {
             const bool writes = std::any_of(rule.adjust.begin(), rule.adjust.end(),
                                             [&](const Adjust& line) { return line.knob == adjustment->knob; });
             if (!writes) return fmt::format("rule no longer writes {}", adjustment->knob);
         }
-        return targets_.why_not(rule, target);
+        return {};
     }
 
     void step(const Rule& rule, const TargetId& target) {

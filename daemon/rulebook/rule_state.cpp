@@ -58,7 +58,10 @@ void carry_over(const Rulebook& before, const Rulebook& after, RuleState& state)
             continue;
         }
         Cell& cell = entry->second;
-        if (!same(was->when, is->when)) cell.clock.reset();
+        if (!same(was->when, is->when)) {
+            cell.clock.reset();
+            cell.evaluated = false;  // the new condition may be judged by a Snapshot that the old one has seen
+        }
         if (!same(was->verify, is->verify)) cell.settle_anew = true;
         if (!same(was->undo_when, is->undo_when))
             for (auto& [id, group] : cell.groups) group.undo_clock.reset();

@@ -52,6 +52,8 @@ struct Cell {
 
 struct RuleState::Data {
     std::map<RuleAndTarget, Cell> cells{};
+    std::map<std::int64_t, int>
+        unmatched{};  ///< live groups whose target does not match: in how many Snapshots in a row
     std::uint64_t round = 0;
 };
 

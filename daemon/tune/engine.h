@@ -105,7 +105,7 @@ public:
 /// `gotuned undo --unless-running`: takes the lock (0 and nothing done when a daemon holds it), undoes what the
 /// journal holds, safely unless forced.
 Result<std::vector<UndoOutcome>> undo_offline(const EngineOptions& options, const Clock& clock, bool force,
-                                              bool& running);
+                                              bool& running, History* history = nullptr);
 
 /// What each packaged knob could do here: "rlimit.nofile: cannot raise hard limits: no CAP_SYS_RESOURCE".
 struct PreflightItem {

@@ -409,7 +409,10 @@ bool JournalEntry::closed() const {
 Result<std::unique_ptr<Journal>> Journal::open(const std::string& path, const std::string& boot_id) {
     std::string warning;
     auto database = open_usable(path);
-    if (!database && database.error().code == ENOTSUP) return fail(database.error());
+    // Only what is no sound journal is moved aside. Busy, full, out of memory or descriptors passes: to start with an
+    // empty journal then would lose the only record of what to put back.
+    const bool unsound = !database && (database.error().code == 0 || database.error().code == EUCLEAN);
+    if (!database && !unsound) return fail(database.error());
     if (!database) {
         const std::string why = to_string(database.error());
         const auto aside = move_aside(path);
@@ -421,7 +424,7 @@ Result<std::unique_ptr<Journal>> Journal::open(const std::string& path, const st
         database = open_usable(path);
         if (!database) return fail(database.error());
     }
-    ::chmod(path.c_str(), 0640);
+    ::chmod(path.c_str(), 0600);  // a reader could take a lock
     auto journal = std::make_unique<SqliteJournal>(std::move(*database), boot_id);
     if (!warning.empty()) journal->warn(warning);
     return journal;

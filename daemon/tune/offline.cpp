@@ -9,7 +9,7 @@
 namespace gotuned {
 
 Result<std::vector<UndoOutcome>> undo_offline(const EngineOptions& options, const Clock& clock, bool force,
-                                              bool& running) {
+                                              bool& running, History* history) {
     running = false;
     const std::string path = options.run_dir + "/journal.db";
     if (::access(options.run_dir.c_str(), F_OK) != 0 && errno == ENOENT) return std::vector<UndoOutcome>{};
@@ -24,7 +24,7 @@ Result<std::vector<UndoOutcome>> undo_offline(const EngineOptions& options, cons
     const std::string boot = boot_id(options.roots);
     auto journal = Journal::open(path, boot);
     if (!journal) return fail(journal.error());
-    EngineImpl engine(options, clock, nullptr, std::move(*lock), std::move(*journal), boot);
+    EngineImpl engine(options, clock, history, std::move(*lock), std::move(*journal), boot);
     if (auto loaded = engine.load(); !loaded) return fail(loaded.error());
     return engine.undo_everything(force, std::max<Duration>(options.write_deadline * 2, std::chrono::seconds(30)));
 }

@@ -15,8 +15,10 @@ Result<RunLock> RunLock::take(const std::string& run_dir) {
     if (::mkdir(run_dir.c_str(), 0755) != 0 && errno != EEXIST) return fail("cannot make " + run_dir, errno);
     const std::string path = run_dir + "/lock";
     // Never unlinked: a second one could else hold a lock on a file that nobody finds any more.
-    Fd fd(::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0644));
+    Fd fd(::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600));
     if (!fd.valid()) return fail("cannot open " + path, errno);
+    // flock(2) needs no more than a readable file: whoever could open it could keep us from starting and undoing.
+    if (::fchmod(fd.get(), 0600) != 0) return fail("cannot close " + path + " to others", errno);
     if (::flock(fd.get(), LOCK_EX | LOCK_NB) != 0) {
         const int code = errno;
         if (code != EWOULDBLOCK) return fail("cannot lock " + path, code);

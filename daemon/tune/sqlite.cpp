@@ -8,9 +8,34 @@
 namespace gotuned {
 namespace {
 
+/// The errno that says the same; 0 where none does. EUCLEAN: what is in the file is no (sound) database.
+int errno_of(int code) {
+    switch (code & 0xFF) {
+        case SQLITE_BUSY:
+        case SQLITE_LOCKED:
+            return EBUSY;
+        case SQLITE_FULL:
+            return ENOSPC;
+        case SQLITE_NOMEM:
+            return ENOMEM;
+        case SQLITE_PERM:
+        case SQLITE_AUTH:
+        case SQLITE_READONLY:
+            return EACCES;
+        case SQLITE_IOERR:
+        case SQLITE_CANTOPEN:
+            return EIO;
+        case SQLITE_CORRUPT:
+        case SQLITE_NOTADB:
+            return EUCLEAN;
+        default:
+            return 0;
+    }
+}
+
 tl::unexpected<Error> sqlite_error(const std::string& doing, sqlite3* db, int code) {
     const char* const words = db != nullptr ? sqlite3_errmsg(db) : sqlite3_errstr(code);
-    return fail(doing + ": " + words + " (SQLite " + std::to_string(code) + ")");
+    return fail(doing + ": " + words + " (SQLite " + std::to_string(code) + ")", errno_of(code));
 }
 
 }  // namespace

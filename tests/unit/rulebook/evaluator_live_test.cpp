@@ -332,3 +332,42 @@ TEST_CASE("keeps and undos come before fires") {
     CHECK(scene.last.decisions[0].kind == DecisionKind::undo);
     CHECK(scene.last.decisions[1].kind == DecisionKind::fire);
 }
+
+TEST_CASE("a cgroup that is for a moment without a Go process keeps what it was given; one that stays so does not") {
+    Rule grouped = rule("high", "true");
+    grouped.scope = Scope::cgroup;
+    Scene scene({grouped});
+    scene.look();
+    scene.apply(1, "high", first_cgroup).knob = grouped.adjust.front().knob;
+    scene.keep();
+    const auto process = scene.world.snapshot.processes.at(first_process);
+    // A service that re-execs is gone for one Snapshot; a daemon that just started sees nobody at first.
+    for (int again = 0; again < 2; ++again) {
+        scene.world.snapshot.processes.clear();
+        scene.look();
+        scene.look();
+        CHECK(scene.of(DecisionKind::undo).empty());
+        scene.world.snapshot.processes[first_process] = process;
+        scene.look();
+        CHECK(scene.of(DecisionKind::undo).empty());
+    }
+    scene.world.snapshot.processes.clear();
+    scene.look();
+    scene.look();
+    scene.look();
+    REQUIRE(scene.of(DecisionKind::undo).size() == 1);
+    CHECK(scene.of(DecisionKind::undo).front().reason == "no Go process is in it");
+}
+
+TEST_CASE("an edited condition is judged by a Snapshot that the old one has seen, as plan needs it") {
+    Scene scene({rule("edited", "fd.used > 950")});
+    scene.full();
+    scene.look();
+    CHECK_FALSE(scene.fired("edited"));
+    Rulebook edited = scene.rulebook;
+    edited.rules.front() = rule("edited", "fd.used > 800");
+    carry_over(scene.rulebook, edited, scene.state);
+    const Evaluation planned = evaluate(edited, scene.world.snapshot, scene.state);
+    CHECK(std::any_of(planned.decisions.begin(), planned.decisions.end(),
+                      [](const Decision& decision) { return decision.kind == DecisionKind::fire; }));
+}
