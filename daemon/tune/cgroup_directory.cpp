@@ -24,6 +24,7 @@ Status write_cgroup_file(int directory, const std::string& name, const std::stri
     if (!file.valid()) return fail("cannot open " + name + " for writing", errno);
     const ssize_t put = ::write(file.get(), content.data(), content.size());
     if (put < 0) return fail("cannot write " + content + " to " + name, errno);
+    static_cast<void>(!::ftruncate(file.get(), put));  // only of meaning in a tree of plain files
     if (static_cast<std::size_t>(put) != content.size())
         return fail("cannot write " + name + ": only a part was taken", EIO);
     return {};

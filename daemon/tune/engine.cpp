@@ -131,7 +131,8 @@ void EngineImpl::refuse(const Decision& decision, const Refused& refused, const 
         record(std::move(entry));
         count(decision.rule, write.planned->knob, "refused");
     }
-    log_info("rule {} for {}: refused: {}", decision.rule, prepared.label, refused.text());
+    const auto level = refused.why == Refusal::nothing_changes ? LogLevel::debug : LogLevel::info;
+    log_line(level, fmt::format("rule {} for {}: refused: {}", decision.rule, prepared.label, refused.text()));
 }
 
 void EngineImpl::on_keep(const Decision& decision) {

@@ -118,15 +118,18 @@ public:
             if (!old) return fail(old.error());
             if (auto done = old->bind(1, newest_ - keep_.count()).run(); !done) return done;
         }
-        const auto pages = database_.integer("PRAGMA page_count");
-        const auto free = database_.integer("PRAGMA freelist_count");
-        const auto size = database_.integer("PRAGMA page_size");
-        if (!pages || !free || !size) return fail("cannot tell the size of " + database_.path());
-        if (static_cast<std::uint64_t>((*pages - *free) * *size) <= max_bytes_) return {};
-        // The pages that this frees are used again, so the file stays as large as it is now.
-        return database_.execute(
-            "DELETE FROM entry WHERE id <= (SELECT id FROM entry ORDER BY id LIMIT 1 OFFSET (SELECT count(*) / 8 FROM "
-            "entry))");
+        for (;;) {
+            const auto pages = database_.integer("PRAGMA page_count");
+            const auto free = database_.integer("PRAGMA freelist_count");
+            const auto size = database_.integer("PRAGMA page_size");
+            const auto rows = database_.integer("SELECT count(*) FROM entry");
+            if (!pages || !free || !size || !rows) return fail("cannot tell the size of " + database_.path());
+            if (*rows == 0 || static_cast<std::uint64_t>((*pages - *free) * *size) <= max_bytes_) return {};
+            // The pages that this frees are used again: the file stays as large as it is now.
+            const std::string oldest =
+                fmt::format("DELETE FROM entry WHERE id IN (SELECT id FROM entry ORDER BY id LIMIT {})", *rows / 8 + 1);
+            if (auto done = database_.execute(oldest); !done) return done;
+        }
     }
 
 private:

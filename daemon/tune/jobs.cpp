@@ -25,15 +25,16 @@ One failed_or_gone(const KnobAt& at, const Error& error) {
 }
 
 /// One target or heir. Doing it twice is doing it once: an undo that was interrupted is simply done again.
-One undo_one(const Knob& knob, const KnobAt& at, const KnobState& to, const KnobState& ours, Restore which,
-             bool force) {
+One undo_one(const Knob& knob, const KnobAt& at, const KnobState& to, const KnobState& ours, Restore which, bool force,
+             const std::optional<KnobState>& earlier) {
     if (knob.traits().one_shot) return {Outcome::undone, "nothing to undo", std::nullopt};
     if (is_gone(at)) return {Outcome::gone, "the target has ended", std::nullopt};
     const auto already = knob.unchanged(at, to);
     if (!already) return failed_or_gone(at, already.error());
     if (*already) return {Outcome::undone, {}, to};
     if (which == Restore::ours) {
-        const auto holds = knob.holds(at, ours);
+        auto holds = knob.holds(at, ours);
+        if (holds && !*holds && earlier) holds = knob.holds(at, *earlier);
         if (!holds) return failed_or_gone(at, holds.error());
         if (!*holds) {
             const auto now = knob.read(at);
@@ -95,7 +96,7 @@ WriteResult run_write(const WriteTask& task) {
 
 UndoResult run_undo(const UndoTask& task) {
     UndoResult result;
-    const One target = undo_one(*task.knob, task.at, task.to, task.ours, task.which, task.force);
+    const One target = undo_one(*task.knob, task.at, task.to, task.ours, task.which, task.force, task.earlier);
     result.outcome = target.outcome;
     result.reason = target.reason;
     result.held = target.held;
@@ -115,7 +116,7 @@ UndoResult run_undo(const UndoTask& task) {
             if (!is_gone(at)) result.heirs.push_back(heir);
             continue;
         }
-        const One child = undo_one(*task.knob, at, task.to, heir.held, Restore::ours, task.force);
+        const One child = undo_one(*task.knob, at, task.to, heir.held, Restore::ours, task.force, std::nullopt);
         if (child.outcome == Outcome::undone && !task.ends)
             result.heirs.push_back({heir.pid, heir.start_ticks, task.to});
         if (child.outcome == Outcome::deferred || child.outcome == Outcome::failed) {

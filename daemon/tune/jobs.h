@@ -35,6 +35,7 @@ struct UndoTask {
     KnobAt at{};
     KnobState to{};
     KnobState ours{};
+    std::optional<KnobState> earlier{};  ///< what a step before it set: ours, too
     Restore which = Restore::ours;
     bool force = false;  ///< also when it harms now
     std::vector<Heir> heirs{};

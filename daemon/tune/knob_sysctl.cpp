@@ -159,11 +159,13 @@ public:
 
 private:
     static Status put_text(const KnobAt& at, const std::string& text) {
-        const auto file = open_sysctl(at, O_WRONLY | O_TRUNC);
+        const auto file = open_sysctl(at, O_WRONLY);
         if (!file) return fail(file.error());
         crash_point("before sysctl write");
         const ssize_t put = ::write(file->get(), text.data(), text.size());
         const int code = errno;
+        // Without meaning for the kernel; in a tree of plain files the rest of a longer old value goes.
+        static_cast<void>(!::ftruncate(file->get(), put));
         crash_point("after sysctl write");
         if (put < 0) return fail(fmt::format("cannot write {} to {}", text, at.knob), code, "host");
         if (static_cast<std::size_t>(put) != text.size()) {

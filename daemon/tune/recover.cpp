@@ -8,6 +8,20 @@
 #include "tune/engine_impl.h"
 
 namespace gotuned {
+namespace {
+
+/// Why an adjustment does not stand by this rulebook; empty when it does. Without one everything stands.
+std::string rule_objection(const Rulebook* rulebook, const JournalEntry& entry) {
+    if (rulebook == nullptr) return {};
+    const Rule* const rule = rulebook->find(entry.rule);
+    if (rule == nullptr) return "rule removed";
+    if (rule->mode != Mode::enforce) return "rule no longer enforced";
+    const bool writes = std::any_of(rule->adjust.begin(), rule->adjust.end(),
+                                    [&](const Adjust& adjust) { return adjust.knob == entry.knob; });
+    return writes ? "" : "rule no longer writes this knob";
+}
+
+}  // namespace
 
 /// Planned, and the daemon that planned it is gone: the value is still the old one (it was never written), or anything
 /// else, which is ours (rounded by the kernel, half the threads written).
@@ -32,19 +46,6 @@ void EngineImpl::settle_planned(std::int64_t id) {
 void EngineImpl::adopt_or_undo(std::int64_t id, const Rulebook* rulebook) {
     Live& live = *find(id);
     JournalEntry& entry = live.entry;
-    if (rulebook != nullptr) {
-        const Rule* const rule = rulebook->find(entry.rule);
-        std::string why;
-        if (rule == nullptr) {
-            why = "rule removed";
-        } else if (rule->mode != Mode::enforce) {
-            why = "rule no longer enforced";
-        } else if (std::none_of(rule->adjust.begin(), rule->adjust.end(),
-                                [&](const Adjust& adjust) { return adjust.knob == entry.knob; })) {
-            why = "rule no longer writes this knob";
-        }
-        if (!why.empty()) return begin_undo(id, {.reason = std::move(why), .actor = "start"});
-    }
     const Presence there = presence(options_.roots, entry.target, entry.place);
     if (there == Presence::gone) return end_gone(id, "the target has ended");
     if (there == Presence::replaced)
@@ -72,37 +73,51 @@ void EngineImpl::adopt_or_undo(std::int64_t id, const Rulebook* rulebook) {
 }
 
 Status EngineImpl::recover(const Snapshot& snapshot, const Rulebook* rulebook) {
+    // One group is written, fails and ends as one, also when it was interrupted after its first entry was journaled.
     std::set<std::int64_t> interrupted;
+    std::set<std::int64_t> ending;
     for (auto& [id, live] : live_) {
-        if (live.entry.state == AdjustmentState::planned) interrupted.insert(live.entry.group);
-        const bool seen = !std::holds_alternative<ProcessId>(live.entry.target) ||
-                          snapshot.processes.contains(std::get<ProcessId>(live.entry.target));
-        if (seen && !std::holds_alternative<CgroupId>(live.entry.target))
-            live.entry.label = label_of(live.entry.target, snapshot);
+        const JournalEntry& entry = live.entry;
+        if (entry.state == AdjustmentState::planned || entry.undoing == Undoing::step) interrupted.insert(entry.group);
+        if (entry.undoing == Undoing::chain && entry.state != AdjustmentState::planned) ending.insert(entry.group);
+        const auto* const process = std::get_if<ProcessId>(&entry.target);
+        if (process != nullptr && snapshot.processes.contains(*process))
+            live.entry.label = label_of(entry.target, snapshot);
         watch_all(live, 1);
     }
     Ids all = ids();
     std::reverse(all.begin(), all.end());
     for (const std::int64_t id : all) {
-        Live* const live = find(id);
+        const Live* const live = find(id);
         if (live == nullptr) continue;
         const JournalEntry& entry = live->entry;
+        const std::string objection = rule_objection(rulebook, entry);
+        const bool in_group = ending.contains(entry.group);
         if (entry.boot != boot_) {
             close(id, AdjustmentState::gone, "the host was rebooted since", "start");
         } else if (entry.state == AdjustmentState::planned) {
             settle_planned(id);
-        } else if (live->knob == nullptr || (entry.set == std::nullopt && entry.undoing == Undoing::none)) {
+            // What goes back to a step that was kept must still stand by its rule.
+            if (!objection.empty() || in_group) begin_undo(id, {.reason = objection, .actor = "start"});
+        } else if (live->knob == nullptr || (!entry.set && entry.undoing == Undoing::none)) {
             begin_undo(
                 id, {.reason = "the journal does not say what was set", .actor = "start", .which = Restore::anything});
-        } else if (entry.undoing != Undoing::none) {
-            begin_undo(id, {.how_far = entry.undoing, .reason = entry.undo_reason, .actor = "start"});
-        } else if (entry.state == AdjustmentState::undo_deferred) {
-            begin_undo(id, {.reason = entry.undo_reason, .actor = "start"});
-        } else if (entry.state == AdjustmentState::applied && interrupted.contains(entry.group)) {
+        } else if (entry.state == AdjustmentState::drifted) {
+            continue;
+        } else if (!objection.empty()) {
+            begin_undo(id, {.reason = objection, .actor = "start"});
+        } else if (entry.undoing == Undoing::chain || entry.state == AdjustmentState::undo_deferred || in_group) {
+            const Undoing how_far = entry.undoing == Undoing::step && !in_group ? Undoing::step : Undoing::chain;
+            const bool said = !entry.undo_reason.empty();
+            begin_undo(id, {.how_far = how_far,
+                            .reason = said ? entry.undo_reason : "its group was being put back",
+                            .actor = "start"});
+        } else if (entry.undoing == Undoing::step ||
+                   (entry.state == AdjustmentState::applied && interrupted.contains(entry.group))) {
             const Undoing how_far = entry.kept_at == MonoTime{} ? Undoing::chain : Undoing::step;
             begin_undo(
                 id, {.how_far = how_far, .reason = "the daemon ended while its group was written", .actor = "start"});
-        } else if (entry.state != AdjustmentState::drifted) {
+        } else {
             adopt_or_undo(id, rulebook);
         }
     }

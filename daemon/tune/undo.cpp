@@ -48,6 +48,8 @@ void EngineImpl::submit_undo(Live& live) {
     task.at = live.at(options_.roots);
     task.to = entry.undoing == Undoing::step ? entry.before : entry.original;
     task.ours = entry.set ? *entry.set : KnobState{entry.wanted, {}};
+    // An undo of the step alone may have been interrupted before this one.
+    if (entry.before != entry.original) task.earlier = entry.before;
     // Without a value that was read back nobody knows what the kernel made of ours.
     task.which = entry.set ? live.undo.which : Restore::anything;
     task.force = live.undo.force;

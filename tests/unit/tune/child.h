@@ -28,10 +28,12 @@ public:
         int from[2];
         REQUIRE(::pipe2(to, O_CLOEXEC) == 0);
         REQUIRE(::pipe2(from, O_CLOEXEC) == 0);
+        const pid_t parent = ::getpid();
         pid_ = ::fork();
         REQUIRE(pid_ >= 0);
         if (pid_ == 0) {
             ::prctl(PR_SET_PDEATHSIG, SIGKILL);
+            if (::getppid() != parent) ::_exit(0);
             const rlimit limit{soft, hard};
             ::setrlimit(RLIMIT_NOFILE, &limit);
             ::dup2(to[0], 200);
@@ -131,13 +133,16 @@ private:
                     ::syscall(SYS_close_range, 202U, ~0U, 0U);
                     opened = 0;
                     break;
-                case 'f':
+                case 'f': {
+                    const pid_t parent = ::getpid();
                     answer = ::fork();
                     if (answer == 0) {
                         ::prctl(PR_SET_PDEATHSIG, SIGKILL);
+                        if (::getppid() != parent) ::_exit(0);  // it ended before that was in force
                         for (;;) ::pause();
                     }
                     break;
+                }
                 case 't': {
                     pthread_t thread{};
                     ::pthread_create(&thread, nullptr, wait_for_ever, &reply);

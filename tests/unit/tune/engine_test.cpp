@@ -213,7 +213,7 @@ TEST_CASE("a group is written in order and undone in reverse") {
     Bench bench;
     bench.start();
     std::vector<std::string> seen;
-    const AtPoint look("before sysctl write", 4,
+    const AtPoint look("after sysctl write", 3,
                        [&] { seen = {bench.sysctl("vm/swappiness"), bench.sysctl("vm/page-cluster")}; });
     bench.act(bench.fire("both", HostId{}, {{swappiness, count(10)}, {page_cluster, count(0)}}));
     REQUIRE(bench.engine->live().size() == 2);
