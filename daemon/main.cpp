@@ -1,5 +1,6 @@
 // gotuned: the node daemon.
 #include <fmt/format.h>
+#include <sys/stat.h>
 
 #include <cstdio>
 
@@ -19,7 +20,16 @@ int main(int argc, char** argv) {
         for (const Diagnostic& error : settings.error()) fmt::print(stderr, "{}\n", to_string(error));
         return 2;
     }
+    for (const std::string& address : options.listen) {
+        if (!reachable_by_others(address) || settings->plain) continue;
+        fmt::print(
+            stderr,
+            "gotuned: --listen {}: others can reach it, and TLS is not built yet; `plain: true` in {} allows it\n",
+            address, options.config);
+        return 2;
+    }
     set_log_level(settings->log.level);
+    ::umask(0027);  // history and last-good rulebooks are for root and the group of readers
     auto daemon = Daemon::start(options, *settings);
     if (!daemon) {
         fmt::print(stderr, "gotuned: {}\n", to_string(daemon.error()));

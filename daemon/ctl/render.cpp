@@ -117,8 +117,9 @@ std::string troubles(const Json& status) {
             out += fmt::format("  {} cannot be changed here: {}\n", str(item, "knob"), str(item, "reason"));
     for (const Json& drop : at(status, "drops"))
         if (number(drop, "count") > 0)
-            out +=
-                fmt::format("  probe {} lost {} ({})\n", str(drop, "probe"), str(drop, "count"), str(drop, "reason"));
+            out += fmt::format("  probe {} left out {} events ({})\n", str(drop, "probe"), str(drop, "count"),
+                               str(drop, "reason") == "stale" ? "stale: their time stamps contradicted each other"
+                                                              : str(drop, "reason"));
     return out.empty() ? out : "\nWhat does not work here:\n" + out;
 }
 
@@ -223,7 +224,8 @@ std::string history_text(const Json& json, unsigned width) {
         const std::string change = str(entry, "knob") + (from.empty() && to.empty() ? "" : " " + from + " → " + to);
         const std::string id = str(entry, "adjustment");
         table.row({str(entry, "at").substr(0, 19), str(entry, "event"), id == "0" ? "" : id, str(entry, "rule"),
-                   str(entry, "target"), change, str(entry, "actor"), str(entry, "reason")});
+                   str(entry, "target"), change, str(entry, "actor"),
+                   str(entry, "reason").empty() ? str(entry, "evidence") : str(entry, "reason")});
     }
     return table.print(width);
 }

@@ -2,6 +2,9 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+#include <filesystem>
+
 #include "base/log.h"
 
 namespace gotuned {
@@ -14,6 +17,23 @@ std::string all_of(const Diagnostics& errors) {
         text += to_string(error);
     }
     return text;
+}
+
+/// For the log, which has one line an entry: "FILE:LINE:COLUMN: message (hint)".
+std::string one_line(const Diagnostic& error) {
+    std::string text = error.place.file;
+    if (error.place.line > 0) text += fmt::format(":{}:{}", error.place.line, error.place.column);
+    text += ": " + error.message;
+    if (!error.hint.empty()) text += " (" + error.hint + ")";
+    return text;
+}
+
+std::vector<std::string> directories_of(const RulebookSources& sources) {
+    return {sources.packaged, sources.operators, sources.profiles};
+}
+bool exists(const std::string& directory) {
+    std::error_code error;
+    return std::filesystem::is_directory(directory, error);
 }
 
 }  // namespace
@@ -30,14 +50,35 @@ std::string_view to_string(RulebookStore::Origin origin) {
     return "unknown";
 }
 
+bool RulebookStore::refuse(Diagnostics errors) {
+    errors_ = std::move(errors);
+    ++failed_loads_;
+    for (const Diagnostic& error : errors_) log_error("rulebook: {}", one_line(error));
+    return false;
+}
+
+Diagnostics RulebookStore::missing(const RulebookSources& sources) const {
+    Diagnostics gone;
+    for (const std::string& directory : directories_of(sources))
+        if (std::find(directories_.begin(), directories_.end(), directory) != directories_.end() && !exists(directory))
+            gone.push_back(
+                {{directory, 0, 0}, "the directory is gone", "to run without its rules leave it there, empty", {}});
+    return gone;
+}
+
 bool RulebookStore::take(const RulebookSources& sources) {
+    if (auto gone = missing(sources); !gone.empty()) return refuse(std::move(gone));
     auto loaded = load_rulebook(sources);
-    if (!loaded) {
-        errors_ = std::move(loaded.error());
-        ++failed_loads_;
-        for (const Diagnostic& error : errors_) log_error("rulebook: {}", to_string(error));
-        return false;
+    if (!loaded) return refuse(std::move(loaded.error()));
+    directories_.clear();
+    for (const std::string& directory : directories_of(sources)) {
+        if (exists(directory)) {
+            directories_.push_back(directory);
+        } else {
+            log_warning("there is no {}: no rules or profiles are read from it", directory);
+        }
     }
+    if (!errors_.empty()) log_info("the rulebook's errors are mended");
     sources_ = sources;
     running_ = std::move(*loaded);
     origin_ = Origin::sources;

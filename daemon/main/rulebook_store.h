@@ -3,6 +3,7 @@
 #pragma once
 
 #include <string>
+#include <vector>
 
 #include "base/time.h"
 #include "rulebook/loader.h"
@@ -40,6 +41,11 @@ private:
     std::uint64_t failed_loads_ = 0;
 
     bool take(const RulebookSources& sources);
+    bool refuse(Diagnostics errors);
+    /// Directories of the running rulebook that are not there any more: a failed mount or a half-done deployment must
+    /// not be taken for an operator who wants no rules.
+    [[nodiscard]] Diagnostics missing(const RulebookSources& sources) const;
+    std::vector<std::string> directories_{};  ///< those that were there at the last good load
 };
 std::string_view to_string(RulebookStore::Origin origin);
 

@@ -237,6 +237,8 @@ Settings read_settings(const YamlFile& file, Errors& errors) {
 
 }  // namespace
 
+bool reachable_by_others(const std::string& address) { return !is_local(address); }
+
 tl::expected<Settings, Diagnostics> load_settings(const std::string& path) {
     auto text = gotuned::read_file(path, yaml_size_limit);
     if (!text) {

@@ -81,6 +81,30 @@ TEST_CASE("a broken rulebook is refused whole, the running one goes on, and mend
     }));
 }
 
+TEST_CASE("a rulebook directory that disappears is an error, not a rulebook without rules") {
+    const TempFolder folder;
+    DaemonProcess daemon(folder.path);
+    write_text(folder.path / "rules" / "50-own.yaml", quiet_rule);
+    daemon.start();
+    REQUIRE(daemon.notified("READY=1"));
+    const std::string running = daemon.ctl_json("status")["rulebook"]["sha256"];
+    fs::rename(folder.path / "rules", folder.path / "elsewhere");
+    const auto reload = daemon.ctl("reload");
+    CHECK(reload.status != 0);
+    CHECK(reload.output.find("the directory is gone") != std::string::npos);
+    CHECK(daemon.ctl_json("status")["rulebook"]["sha256"] == running);
+    fs::rename(folder.path / "elsewhere", folder.path / "rules");
+    CHECK(daemon.ctl("reload").status == 0);
+}
+
+TEST_CASE("--listen on an address that others can reach is refused like the file's") {
+    const TempFolder folder;
+    DaemonProcess daemon(folder.path);
+    daemon.start({}, {"--listen", "0.0.0.0:0"});
+    CHECK(daemon.child().wait() == 2);
+    CHECK(daemon.log().find("plain: true") != std::string::npos);
+}
+
 TEST_CASE("SIGHUP reloads the rulebook") {
     const TempFolder folder;
     DaemonProcess daemon(folder.path);

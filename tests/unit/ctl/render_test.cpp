@@ -34,7 +34,7 @@ TEST_CASE("status shows what is seen, changed and broken", "[render]") {
     CHECK(holds(text, "probe sys_exit is not attached: lockdown"));
     CHECK_FALSE(holds(text, "probe sched_switch"));
     CHECK(holds(text, "sysctl.vm.swappiness cannot be changed here: read-only"));
-    CHECK(holds(text, "probe sched lost 2 (ring_full)"));
+    CHECK(holds(text, "probe sched left out 2 events (ring_full)"));
 }
 
 TEST_CASE("an answer of another version is printed, not crashed on", "[render]") {
