@@ -88,7 +88,7 @@ tl::expected<std::string, CallError> ControlClient::call(const std::string& meth
     if (error == -EINVAL) return tl::unexpected(CallError{Refusal::failed, "an argument is not valid UTF-8"});
     if (error < 0) return tl::unexpected(unreachable(socket_, -error));
 
-    sd_bus_error refused = SD_BUS_ERROR_NULL;
+    sd_bus_error refused{};
     sd_bus_message* raw_answer = nullptr;
     const auto microseconds = static_cast<std::uint64_t>(std::chrono::microseconds(timeout_).count());
     error = sd_bus_call(bus_.get(), raw, microseconds, &refused, &raw_answer);
