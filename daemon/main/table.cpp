@@ -57,8 +57,12 @@ std::string render_table(const Snapshot& snapshot, std::size_t width, std::size_
     std::vector<const ProcessState*> processes;
     for (const auto& [id, state] : snapshot.processes)
         if (!state->exited) processes.push_back(state.get());
-    std::stable_sort(processes.begin(), processes.end(),
-                     [](const auto* a, const auto* b) { return cpu_of(*a) > cpu_of(*b); });
+    // Equally busy ones by pid, so that rows do not jump.
+    std::sort(processes.begin(), processes.end(), [](const ProcessState* a, const ProcessState* b) {
+        const double busy_a = cpu_of(*a);
+        const double busy_b = cpu_of(*b);
+        return busy_a != busy_b ? busy_a > busy_b : a->process->id < b->process->id;
+    });
 
     const std::size_t fixed = 8 + 10 + 7 + 9 + 14 + 9 + 9 + 9 + 9;
     const std::size_t name_width = std::clamp<std::size_t>(width > fixed ? width - fixed : 0, 12, 40);
