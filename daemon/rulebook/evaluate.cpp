@@ -127,9 +127,9 @@ private:
     /// Kleene: a part that decides beats one that is unknown.
     [[nodiscard]] Reading<Value> logic(const Node& node) const {
         const bool decides = node.op == Operator::either;
-        const Reading<Value> left = value(*node.parts[0]);
+        Reading<Value> left = value(*node.parts[0]);
         if (left && std::get<bool>(*left) == decides) return left;
-        const Reading<Value> right = value(*node.parts[1]);
+        Reading<Value> right = value(*node.parts[1]);
         if (right && std::get<bool>(*right) == decides) return right;
         return left ? right : left;
     }

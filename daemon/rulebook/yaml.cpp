@@ -223,7 +223,7 @@ YamlFile parse_yaml(std::string path, std::string text, Diagnostics& errors) {
         while (parser.HandleNextDocument(builder)) {
         }
         if (!builder.saw_document()) builder.refuse_directive(file.text.size());
-    } catch (const Refused&) {  // already reported
+    } catch (const Refused&) {  // NOLINT(bugprone-empty-catch): the builder has reported it
     } catch (const YAML::Exception& failure) {
         errors.push_back(explain(file, failure));
     } catch (const std::exception& failure) {

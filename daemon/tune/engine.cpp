@@ -192,7 +192,7 @@ void EngineImpl::on_undo(const Decision& decision) {
     }
 }
 
-void EngineImpl::tick(const SnapshotPtr& /*snapshot*/) {
+void EngineImpl::tick(const SnapshotPtr& snapshot) {
     const MonoTime now = clock_.mono();
     if (const std::string what = worker_.overdue(now); !what.empty()) {
         log_warning("{} has not come back within {}", what, to_string(time(options_.write_deadline)));
@@ -206,7 +206,8 @@ void EngineImpl::tick(const SnapshotPtr& /*snapshot*/) {
     std::swap(again, unsaved_);
     for (const auto& [id, entry] : again) save(entry);
     for (const Standing& standing : guard_.expire(now)) static_cast<void>(journal_->forget(standing));
-    std::erase_if(refused_, [now](const auto& item) { return now - item.second.at > refusal_remembered; });
+    const Duration remembered = std::max(refusal_remembered, snapshot->window * 3);
+    std::erase_if(refused_, [&](const auto& item) { return now - item.second.at > remembered; });
     for (auto& [id, live] : live_)
         if (live.entry.undoing != Undoing::none && !live.in_flight && live.knob != nullptr) submit_undo(live);
     look_at_all();

@@ -55,7 +55,7 @@ Result<double> number_in(int directory, const std::string& file) {
 /// What the cgroup cannot give back without harm: all but the file pages that were not used lately.
 Result<double> working_set(int directory) {
     const auto current = number_in(directory, "memory.current");
-    if (!current) return current;
+    if (!current) return fail(current.error());
     const auto stat = read_file_at(directory, "memory.stat");
     if (!stat) return fail(stat.error());
     for (const std::string_view line : split(*stat, '\n')) {

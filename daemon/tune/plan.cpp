@@ -137,8 +137,9 @@ Prepared EngineImpl::prepare(const Decision& decision, const Snapshot& snapshot)
             objection = write.refused;
     }
     const MonoTime now = clock_.mono();
-    if ((prepared.refused = guard_.admit(decision, now))) return prepared;
-    if ((prepared.refused = chain_objection(decision))) return prepared;
+    prepared.refused = guard_.admit(decision, now);
+    if (!prepared.refused) prepared.refused = chain_objection(decision);
+    if (prepared.refused) return prepared;
     // A group is made whole or not at all; but what holds its value already needs no write.
     if (objection)
         prepared.refused = objection;

@@ -122,7 +122,7 @@ Status Transaction::commit() {
 
 Result<std::string> move_aside(const std::string& path) {
     for (int number = 1; number < 1000; ++number) {
-        const std::string aside = path + ".unusable-" + std::to_string(number);
+        std::string aside = path + ".unusable-" + std::to_string(number);
         if (::access(aside.c_str(), F_OK) == 0) continue;
         if (std::rename(path.c_str(), aside.c_str()) != 0) return fail("cannot move " + path + " aside", errno);
         for (const char* const suffix : {"-wal", "-shm", "-journal"}) {
