@@ -67,10 +67,10 @@ struct ProcessState {
     /// The operator's target names that match (rulebook `targets:`), and the service it is exported under.
     std::string service{};
     SignalTable signals{};
-    MonoTime since{};       ///< first seen by this daemon
-    MonoTime read_at{};     ///< when /proc was last read; older than the tick for an idle process
-    bool active = false;    ///< its slot showed a context switch in this tick
-    bool exited = false;    ///< ended in this tick: its last differences are here, it is no target any more
+    MonoTime since{};     ///< first seen by this daemon
+    MonoTime read_at{};   ///< when /proc was last read; older than the tick for an idle process
+    bool active = false;  ///< its slot showed a context switch in this tick
+    bool exited = false;  ///< ended in this tick: its last differences are here, it is no target any more
 };
 
 struct HostState {
@@ -83,7 +83,15 @@ struct HostState {
 
 /// How far an adjustment has come (tune/engine.h moves it).
 enum class AdjustmentState : std::uint8_t {
-    planned, applied, kept, undo_deferred, undone, refused, drifted, gone, failed
+    planned,
+    applied,
+    kept,
+    undo_deferred,
+    undone,
+    refused,
+    drifted,
+    gone,
+    failed
 };
 std::string_view to_string(AdjustmentState state);
 std::optional<AdjustmentState> parse_adjustment_state(std::string_view text);
@@ -95,22 +103,22 @@ struct LiveAdjustment {
     std::int64_t group = 0;
     std::string rule{};
     TargetId target{};
-    std::string knob{};      ///< "rlimit.nofile"
-    Value original{};        ///< of the chain: what undo goes back to
-    Value set{};             ///< what the kernel held after our last write
+    std::string knob{};                                ///< "rlimit.nofile"
+    Value original{};                                  ///< of the chain: what undo goes back to
+    Value set{};                                       ///< what the kernel held after our last write
     AdjustmentState state = AdjustmentState::applied;  ///< applied (being verified), kept, undo_deferred, drifted
-    int step = 1;            ///< 1 for the first write of a chain
-    MonoTime read_back{};    ///< settle starts here
-    MonoTime kept_at{};      ///< meaningful in state kept
+    int step = 1;                                      ///< 1 for the first write of a chain
+    MonoTime read_back{};                              ///< settle starts here
+    MonoTime kept_at{};                                ///< meaningful in state kept
     /// before(x): values at the decision, by the printed expression.
     std::map<std::string, Reading<Value>> before{};
 };
 
 struct Snapshot {
     std::uint64_t sequence = 0;
-    MonoTime at{};           ///< the scheduled tick
+    MonoTime at{};  ///< the scheduled tick
     WallTime wall{};
-    Duration window{};       ///< since the Snapshot before; zero in the first
+    Duration window{};  ///< since the Snapshot before; zero in the first
     HostState host{};
     std::map<CgroupId, std::shared_ptr<const CgroupState>> cgroups{};
     std::map<ProcessId, std::shared_ptr<const ProcessState>> processes{};

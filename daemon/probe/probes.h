@@ -18,13 +18,13 @@ namespace gotuned {
 
 /// What became of one BPF program: exported as gotuned_probe_attached{probe,tier,reason}.
 struct ProbeReport {
-    std::string probe{};   ///< "sched_switch"
-    std::string tier{};    ///< "tp_btf", "raw_tp", "tracepoint", "none"
-    bool attached = false; ///< windowed programs: could be attached when last tried
+    std::string probe{};    ///< "sched_switch"
+    std::string tier{};     ///< "tp_btf", "raw_tp", "tracepoint", "none"
+    bool attached = false;  ///< windowed programs: could be attached when last tried
     bool windowed = false;
-    std::string reason{};  ///< why not, in words; empty when attached
-    std::uint64_t runs = 0;       ///< as far as sampled (BPF_ENABLE_STATS), 0 when not
-    double cpu_seconds = 0;       ///< estimated: events × sampled cost a run; never falls
+    std::string reason{};    ///< why not, in words; empty when attached
+    std::uint64_t runs = 0;  ///< as far as sampled (BPF_ENABLE_STATS), 0 when not
+    double cpu_seconds = 0;  ///< estimated: events × sampled cost a run; never falls
 };
 
 /// What an exec, exit or fork event says (bpf/gotuned.h, gt_event).
@@ -38,26 +38,30 @@ struct SlotDelta {
     Distribution epoll_wake{}, netpoll_sleep{}, timer_late{}, runq{};
     std::array<Distribution, GT_CLASSES> blocked{};
     std::array<Distribution, GT_CLASSES> window{};
-    struct Jitter { double count = 0, sum = 0, sum_of_squares = 0; };  ///< seconds, seconds²
+    struct Jitter {
+        double count = 0, sum = 0, sum_of_squares = 0;
+    };  ///< seconds, seconds²
     std::array<Jitter, GT_CLASSES> jitter{};
     std::array<std::uint64_t, GT_ERRNOS> failed{};
-    struct Polls { std::uint64_t polls[2]{}, empty[2]{}, events[2]{}; } polls{};
-    Duration elapsed{};   ///< since the slot was last taken (or watched)
-    Duration observed{};  ///< of it, time with the system-call window open
+    struct Polls {
+        std::uint64_t polls[2]{}, empty[2]{}, events[2]{};
+    } polls{};
+    Duration elapsed{};             ///< since the slot was last taken (or watched)
+    Duration observed{};            ///< of it, time with the system-call window open
     Duration scheduler_observed{};  ///< of it, time with the scheduler probes attached: elapsed or 0
 };
 
 /// What the kernel allows, found by looking and by trying.
 struct ProbeFeatures {
-    std::string lockdown{};      ///< "none", "integrity", "confidentiality", "unknown"
+    std::string lockdown{};  ///< "none", "integrity", "confidentiality", "unknown"
     bool kernel_btf = false;
     bool task_storage = false;
     bool task_pt_regs_helper = false;
-    std::string kernel{};        ///< uname release
+    std::string kernel{};  ///< uname release
 };
 
 struct ProbeOptions {
-    std::size_t max_processes = 2048;   ///< slots
+    std::size_t max_processes = 2048;  ///< slots
     bool system_call_windows = true;
 };
 
@@ -95,7 +99,10 @@ public:
     [[nodiscard]] virtual std::vector<ProbeReport> reports() const = 0;
     [[nodiscard]] virtual const ProbeFeatures& features() const = 0;
     /// Lost events by reason, never falling: {probe, reason, count}.
-    struct Drop { std::string probe, reason; std::uint64_t count; };
+    struct Drop {
+        std::string probe, reason;
+        std::uint64_t count;
+    };
     [[nodiscard]] virtual std::vector<Drop> drops() const = 0;
     /// Runs BPF_ENABLE_STATS for `duration` from now (the loop calls it now and then), so reports() can tell costs.
     /// The system-call probes are sampled over the next whole window instead. The formula is in costs.h.

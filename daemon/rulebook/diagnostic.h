@@ -14,9 +14,9 @@ struct Place {
 
 struct Diagnostic {
     Place place{};
-    std::string message{};  ///< "unknown signal fd.usde"
-    std::string hint{};     ///< "did you mean fd.used?"; may be empty
-    std::string line_text{};///< the line in question, for the caret; may be empty
+    std::string message{};    ///< "unknown signal fd.usde"
+    std::string hint{};       ///< "did you mean fd.used?"; may be empty
+    std::string line_text{};  ///< the line in question, for the caret; may be empty
 };
 using Diagnostics = std::vector<Diagnostic>;
 

@@ -247,7 +247,8 @@ private:
             // With the parentheses, so that two letters swapped in a short name are still near.
             std::vector<std::string> written;
             for (const FunctionName& entry : functions) written.push_back(std::string(entry.name) + "()");
-            const std::string near = nearest(name.text + "()", std::vector<std::string_view>(written.begin(), written.end()));
+            const std::string near =
+                nearest(name.text + "()", std::vector<std::string_view>(written.begin(), written.end()));
             return error(name.offset, fmt::format("unknown function {}()", clean_text(name.text, 60)),
                          near.empty() ? std::string() : fmt::format("did you mean {}?", near));
         }
