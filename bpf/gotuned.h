@@ -11,100 +11,83 @@
 #include <linux/types.h>
 #endif
 
-#define GT_BUCKETS 26             /* 0: < 2^10 ns; i: [2^(9+i), 2^(10+i)); 25: >= 2^34 ns */
-#define GT_PID_BITS 22            /* PID_MAX_LIMIT is 2^22 (include/linux/threads.h) */
+#define GT_BUCKETS 26      /* 0: < 2^10 ns; i: [2^(9+i), 2^(10+i)); 25: >= 2^34 ns */
+#define GT_PID_BITS 22     /* PID_MAX_LIMIT is 2^22 (include/linux/threads.h) */
 #define GT_BLOCKED_NS 20000000ULL /* calls of 20 ms and more are counted by the scheduler, shorter ones in windows */
-#define GT_SQUARE_SHIFT 4         /* sums of squares are of (ns >> 4), so that a tick's difference cannot overflow */
+#define GT_SQUARE_SHIFT 4  /* sums of squares are of (ns >> 4), so that a tick's difference cannot overflow */
 
 /* 128 bytes, two cache lines. The count is the sum of the buckets. */
 struct gt_hist {
-    __u64 sum_ns;
-    __u64 sum_sq; /* of (ns >> GT_SQUARE_SHIFT)^2, modulo 2^64 */
-    __u64 max_ns; /* reset by the reader */
-    __u32 buckets[GT_BUCKETS];
+	__u64 sum_ns;
+	__u64 sum_sq;  /* of (ns >> GT_SQUARE_SHIFT)^2, modulo 2^64 */
+	__u64 max_ns;  /* reset by the reader */
+	__u32 buckets[GT_BUCKETS];
 };
 
 /* Order is part of the interface: daemon/observe names the signals after it. */
 enum gt_class {
-    GT_READ,
-    GT_WRITE,
-    GT_ACCEPT,
-    GT_CONNECT,
-    GT_OPEN,
-    GT_CLOSE,
-    GT_FSYNC,
-    GT_MMAP,
-    GT_FUTEX,
-    GT_SLEEP,
-    GT_WAIT,
-    GT_CLONE,
-    GT_OTHER,
-    GT_CLASSES
+	GT_READ, GT_WRITE, GT_ACCEPT, GT_CONNECT, GT_OPEN, GT_CLOSE, GT_FSYNC, GT_MMAP,
+	GT_FUTEX, GT_SLEEP, GT_WAIT, GT_CLONE, GT_OTHER,
+	GT_CLASSES
 };
 
 enum gt_errno {
-    GT_EMFILE,
-    GT_ENFILE,
-    GT_EAGAIN_CLONE,
-    GT_ENOMEM,
-    GT_ECONNREFUSED,
-    GT_ETIMEDOUT,
-    GT_EADDRNOTAVAIL,
-    GT_ERRNOS
+	GT_EMFILE, GT_ENFILE, GT_EAGAIN_CLONE, GT_ENOMEM, GT_ECONNREFUSED, GT_ETIMEDOUT, GT_EADDRNOTAVAIL,
+	GT_ERRNOS
 };
 
 /* Time in the kernel with the time off the CPU taken out; counted in windows, for syscall.jitter. */
 struct gt_jitter {
-    __u64 count;
-    __u64 sum_ns;
-    __u64 sum_sq;
-    __u64 reserved;
+	__u64 count;
+	__u64 sum_ns;
+	__u64 sum_sq;
+	__u64 reserved;
 };
 
 /* epoll_wait, epoll_pwait, epoll_pwait2 by timeout == 0 ([0]) and all others ([1]); counted in windows. */
 struct gt_polls {
-    __u64 polls[2];
-    __u64 empty[2];
-    __u64 events[2];
+	__u64 polls[2];
+	__u64 empty[2];
+	__u64 events[2];
 };
 
 struct gt_slot {
-    __u64 switches;   /* context switches to a thread of the process: 0 since the last tick means idle */
-    __u64 migrations; /* a thread switched in on another CPU than the one it ran on before */
-    __u64 failed[GT_ERRNOS];
-    struct gt_polls polls;
-    struct gt_hist epoll_wake;
-    struct gt_hist netpoll_sleep;
-    struct gt_hist timer_late;
-    struct gt_hist runq;
-    struct gt_hist blocked[GT_CLASSES]; /* from the scheduler: segments of GT_BLOCKED_NS and more */
-    struct gt_hist window[GT_CLASSES];  /* from windows: whole calls shorter than GT_BLOCKED_NS */
-    struct gt_jitter jitter[GT_CLASSES];
+	__u64 switches;    /* context switches to a thread of the process: 0 since the last tick means idle */
+	__u64 migrations;  /* a thread switched in on another CPU than the one it ran on before */
+	__u64 failed[GT_ERRNOS];
+	struct gt_polls polls;
+	struct gt_hist epoll_wake;
+	struct gt_hist netpoll_sleep;
+	struct gt_hist timer_late;
+	struct gt_hist runq;
+	struct gt_hist blocked[GT_CLASSES];  /* from the scheduler: segments of GT_BLOCKED_NS and more */
+	struct gt_hist window[GT_CLASSES];   /* from windows: whole calls shorter than GT_BLOCKED_NS */
+	struct gt_jitter jitter[GT_CLASSES];
 };
 
 enum gt_event_kind {
-    GT_EXEC = 1, /* any process of the host has executed a new image */
-    GT_EXIT = 2, /* the last thread of a watched process or an heir ended */
-    GT_FORK = 3, /* an heir (see the heirs map) has a new child process */
+	GT_EXEC = 1,  /* any process of the host has executed a new image */
+	GT_EXIT = 2,  /* the last thread of a watched process or an heir ended */
+	GT_FORK = 3,  /* an heir (see the heirs map) has a new child process */
 };
 
 struct gt_event {
-    __u32 kind;
-    __u32 pid;       /* thread group id, initial pid namespace */
-    __u32 parent;    /* thread group id of the real parent; GT_FORK: of the heir that forked */
-    __u32 exit_code; /* GT_EXIT: as wait(2) has it; GT_EXEC: changes when the file's mtime does, 0 when unknown */
-    __u64 dev;       /* GT_EXEC: s_dev of the file (kernel encoding), 0 when unknown */
-    __u64 inode;     /* GT_EXEC: inode of the file */
-    __u64 at_ns;     /* bpf_ktime_get_ns() */
+	__u32 kind;
+	__u32 pid;     /* thread group id, initial pid namespace */
+	__u32 parent;  /* thread group id of the real parent; GT_FORK: of the heir that forked */
+	__u32 exit_code; /* GT_EXIT: as wait(2) has it; GT_EXEC: changes when the file's mtime does, 0 when unknown */
+	__u64 dev;     /* GT_EXEC: s_dev of the file (kernel encoding), 0 when unknown */
+	__u64 inode;   /* GT_EXEC: inode of the file */
+	__u64 at_ns;   /* bpf_ktime_get_ns() */
 };
 
 /* Every way of losing something is counted, in a per-object global array of these. */
 enum gt_drop {
-    GT_DROP_RING_FULL, /* event lost: ring buffer full */
-    GT_DROP_TASK_FULL, /* no place for a thread's state */
-    GT_DROP_STALE,     /* stamps that contradict each other */
-    GT_DROP_HEIRS_FULL,
-    GT_DROPS
+	GT_DROP_RING_FULL,   /* event lost: ring buffer full */
+	GT_DROP_TASK_FULL,   /* no place for a thread's state */
+	GT_DROP_STALE,       /* stamps that contradict each other */
+	GT_DROP_HEIRS_FULL,
+	GT_DROPS
 };
 
 #ifndef __BPF__

@@ -32,9 +32,9 @@ typedef _Bool bool;
 
 /* include/uapi/linux/bpf.h: only what we use. */
 enum {
-    BPF_MAP_TYPE_HASH = 1,
-    BPF_MAP_TYPE_ARRAY = 2,
-    BPF_MAP_TYPE_RINGBUF = 27,
+	BPF_MAP_TYPE_HASH = 1,
+	BPF_MAP_TYPE_ARRAY = 2,
+	BPF_MAP_TYPE_RINGBUF = 27,
 };
 enum { BPF_ANY = 0 };
 enum { BPF_F_MMAPABLE = 1U << 10 };
@@ -42,13 +42,13 @@ enum { BPF_RB_NO_WAKEUP = 1U << 0, BPF_RB_FORCE_WAKEUP = 1U << 1 };
 enum { BPF_RB_AVAIL_DATA = 0 };
 /* The helpers newer than 5.10 that we call behind bpf_core_enum_value_exists(). */
 enum bpf_func_id {
-    BPF_FUNC_task_pt_regs = 175, /* 5.15 */
+	BPF_FUNC_task_pt_regs = 175, /* 5.15 */
 };
 
 struct pt_regs; /* arch_*.h */
 
-#include <bpf/bpf_core_read.h>
 #include <bpf/bpf_helpers.h>
+#include <bpf/bpf_core_read.h>
 #include <bpf/bpf_tracing.h>
 
 #define KERNEL_TYPE __attribute__((preserve_access_index))
@@ -62,73 +62,75 @@ struct pt_regs; /* arch_*.h */
 #define SIGNAL_GROUP_EXIT 0x00000004U
 
 typedef struct {
-    int counter;
+	int counter;
 } KERNEL_TYPE atomic_t;
 
 struct signal_struct {
-    atomic_t live; /* threads that have not begun to exit */
-    int group_exit_code;
-    unsigned int flags;
+	atomic_t live; /* threads that have not begun to exit */
+	int group_exit_code;
+	unsigned int flags;
 } KERNEL_TYPE;
 
 struct thread_info {
-    unsigned long flags;
-    __u32 status; /* x86 */
+	unsigned long flags;
+	__u32 status; /* x86 */
 } KERNEL_TYPE;
 
 struct task_struct {
-    struct thread_info thread_info;
-    unsigned int __state;
-    void* stack;
-    unsigned int flags;
-    int exit_code;
-    int pid;
-    int tgid;
-    struct task_struct* real_parent;
-    struct task_struct* group_leader;
-    struct signal_struct* signal;
+	struct thread_info thread_info;
+	unsigned int __state;
+	void *stack;
+	unsigned int flags;
+	int exit_code;
+	int pid;
+	int tgid;
+	struct task_struct *real_parent;
+	struct task_struct *group_leader;
+	struct signal_struct *signal;
 } KERNEL_TYPE;
 
 struct task_struct___before_5_14 {
-    long state;
+	long state;
 } KERNEL_TYPE;
 
 struct super_block {
-    __u32 s_dev;
+	__u32 s_dev;
 } KERNEL_TYPE;
 
 struct timespec64 {
-    __s64 tv_sec;
-    long tv_nsec;
+	__s64 tv_sec;
+	long tv_nsec;
 } KERNEL_TYPE;
 
 struct inode {
-    struct super_block* i_sb;
-    unsigned long i_ino;
-    __s64 i_mtime_sec;
-    __u32 i_mtime_nsec;
+	struct super_block *i_sb;
+	unsigned long i_ino;
+	__s64 i_mtime_sec;
+	__u32 i_mtime_nsec;
 } KERNEL_TYPE;
 
 struct inode___before_6_11 {
-    struct timespec64 __i_mtime;
+	struct timespec64 __i_mtime;
 } KERNEL_TYPE;
 
 struct inode___before_6_7 {
-    struct timespec64 i_mtime;
+	struct timespec64 i_mtime;
 } KERNEL_TYPE;
 
 struct file {
-    struct inode* f_inode;
+	struct inode *f_inode;
 } KERNEL_TYPE;
 
 struct linux_binprm {
-    struct file* file;
+	struct file *file;
 } KERNEL_TYPE;
 
 /* For BTF arguments only (plain loads). */
-static __always_inline unsigned int task_state(struct task_struct* task) {
-    if (bpf_core_field_exists(task->__state)) return task->__state;
-    return (unsigned int)((struct task_struct___before_5_14*)task)->state;
+static __always_inline unsigned int task_state(struct task_struct *task)
+{
+	if (bpf_core_field_exists(task->__state))
+		return task->__state;
+	return (unsigned int)((struct task_struct___before_5_14 *)task)->state;
 }
 
 #endif

@@ -14,21 +14,26 @@
 #define GT_MAX_HEIRS 4096U
 #define GT_RING_BYTES (256U * 1024U)
 
-enum gt_object { GT_OBJECT_SCHED, GT_OBJECT_PROCESS, GT_OBJECT_SYSCALLS, GT_OBJECTS };
+enum gt_object {
+	GT_OBJECT_SCHED,
+	GT_OBJECT_PROCESS,
+	GT_OBJECT_SYSCALLS,
+	GT_OBJECTS
+};
 
 /* One element of the mmapable array `shared`. User space writes all but drops. */
 struct gt_shared {
-    __u8 watched_bits[GT_PIDS / 8]; /* by tgid: one load tells most tasks of the host that nobody watches them */
-    __u32 lease[GT_MAX_SLOTS];      /* who holds a slot now: stamps made under an earlier lease are void */
-    __u32 scheduler_generation;     /* counts attachments of the scheduler's programs; 0: not attached */
-    __u32 window_generation;        /* counts windows; 0: none was ever open */
-    __u64 drops[GT_OBJECTS][GT_DROPS];
+	__u8 watched_bits[GT_PIDS / 8];  /* by tgid: one load tells most tasks of the host that nobody watches them */
+	__u32 lease[GT_MAX_SLOTS];       /* who holds a slot now: stamps made under an earlier lease are void */
+	__u32 scheduler_generation;      /* counts attachments of the scheduler's programs; 0: not attached */
+	__u32 window_generation;         /* counts windows; 0: none was ever open */
+	__u64 drops[GT_OBJECTS][GT_DROPS];
 };
 
 /* Value of the hash `watched`, by tgid. */
 struct gt_watch {
-    __u32 slot;
-    __u32 lease;
+	__u32 slot;
+	__u32 lease;
 };
 
 #endif

@@ -2,8 +2,8 @@
 /*
  * What is remembered of each thread of a watched process, and the slots that its measurements go to.
  *
- * A preallocated hash by tid, and no task storage: task storage for tracing programs needs a kernel newer than 5.10,
- * its creation allocates under the run queue's lock before 6.4, and measured beside each other the hash costs no more.
+ * A preallocated hash by tid, and no task storage: task storage for tracing programs needs a kernel newer than 5.10, its
+ * creation allocates under the run queue's lock before 6.4, and measured beside each other the hash costs no more.
  * An entry goes when its thread exits (sched.bpf.c) or changes its tid in an exec (process.bpf.c).
  */
 #ifndef GOTUNED_THREADS_H
@@ -14,121 +14,128 @@
 #define GT_NO_CPU (~0U)
 
 enum gt_out {
-    GT_OUT_RUNNABLE, /* preempted, yielded or new: ready since it was switched out */
-    GT_OUT_ASLEEP,
-    GT_OUT_EPOLL,
+	GT_OUT_RUNNABLE, /* preempted, yielded or new: ready since it was switched out */
+	GT_OUT_ASLEEP,
+	GT_OUT_EPOLL,
 };
 
 struct gt_thread {
-    __u64 out_ns;       /* switched out at; 0: running, or not seen leaving */
-    __u64 wake_ns;      /* last sched_waking, sleeping or not */
-    __u64 timeout_ns;   /* of the epoll call it sleeps in; 0: none */
-    __u64 off_ns;       /* off the CPU in all, while watched */
-    __u64 enter_ns;     /* entered its system call at */
-    __u64 enter_off_ns; /* off_ns then */
-    __u32 tgid;
-    __u32 slot;
-    __u32 lease;
-    __u32 generation; /* of the scheduler's programs, when out_ns was stamped */
-    __u32 window;     /* the window in which enter_ns was stamped; 0: no call to count */
-    __u32 cpu;
-    __u16 number;      /* of the system call entered */
-    __u8 out;          /* enum gt_out */
-    __u8 out_class;    /* class + 1 of the call it sleeps in; 0: none known */
-    __u8 zero_timeout; /* the call entered is an epoll call with timeout 0 */
-    __u8 pad[3];
+	__u64 out_ns;       /* switched out at; 0: running, or not seen leaving */
+	__u64 wake_ns;      /* last sched_waking, sleeping or not */
+	__u64 timeout_ns;   /* of the epoll call it sleeps in; 0: none */
+	__u64 off_ns;       /* off the CPU in all, while watched */
+	__u64 enter_ns;     /* entered its system call at */
+	__u64 enter_off_ns; /* off_ns then */
+	__u32 tgid;
+	__u32 slot;
+	__u32 lease;
+	__u32 generation;   /* of the scheduler's programs, when out_ns was stamped */
+	__u32 window;       /* the window in which enter_ns was stamped; 0: no call to count */
+	__u32 cpu;
+	__u16 number;       /* of the system call entered */
+	__u8 out;           /* enum gt_out */
+	__u8 out_class;     /* class + 1 of the call it sleeps in; 0: none known */
+	__u8 zero_timeout;  /* the call entered is an epoll call with timeout 0 */
+	__u8 pad[3];
 };
 
 struct {
-    __uint(type, BPF_MAP_TYPE_HASH);
-    __uint(max_entries, GT_MAX_THREADS);
-    __type(key, __u32);
-    __type(value, struct gt_thread);
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, GT_MAX_THREADS);
+	__type(key, __u32);
+	__type(value, struct gt_thread);
 } threads SEC(".maps");
 
 struct {
-    __uint(type, BPF_MAP_TYPE_ARRAY);
-    __uint(max_entries, 2048);
-    __uint(map_flags, BPF_F_MMAPABLE);
-    __type(key, __u32);
-    __type(value, struct gt_slot);
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 2048);
+	__uint(map_flags, BPF_F_MMAPABLE);
+	__type(key, __u32);
+	__type(value, struct gt_slot);
 } slots SEC(".maps");
 
-static __always_inline __u32 gt_class_of(long number) {
-    __u32 entry = number >= 0 && number < 512 ? gt_class_of_number[number & 511] : 0;
+static __always_inline __u32 gt_class_of(long number)
+{
+	__u32 entry = number >= 0 && number < 512 ? gt_class_of_number[number & 511] : 0;
 
-    return entry ? entry - 1 : GT_OTHER;
+	return entry ? entry - 1 : GT_OTHER;
 }
 
 /* floor(log2), of which the bucket is made. */
-static __always_inline __u32 gt_bucket(__u64 ns) {
-    __u32 log = 0;
+static __always_inline __u32 gt_bucket(__u64 ns)
+{
+	__u32 log = 0;
 
-    if (ns >> 32) {
-        ns >>= 32;
-        log += 32;
-    }
-    if (ns >> 16) {
-        ns >>= 16;
-        log += 16;
-    }
-    if (ns >> 8) {
-        ns >>= 8;
-        log += 8;
-    }
-    if (ns >> 4) {
-        ns >>= 4;
-        log += 4;
-    }
-    if (ns >> 2) {
-        ns >>= 2;
-        log += 2;
-    }
-    log += (__u32)(ns >> 1) & 1;
-    if (log < 10) return 0;
-    return log - 9 < GT_BUCKETS ? log - 9 : GT_BUCKETS - 1;
+	if (ns >> 32) {
+		ns >>= 32;
+		log += 32;
+	}
+	if (ns >> 16) {
+		ns >>= 16;
+		log += 16;
+	}
+	if (ns >> 8) {
+		ns >>= 8;
+		log += 8;
+	}
+	if (ns >> 4) {
+		ns >>= 4;
+		log += 4;
+	}
+	if (ns >> 2) {
+		ns >>= 2;
+		log += 2;
+	}
+	log += (__u32)(ns >> 1) & 1;
+	if (log < 10)
+		return 0;
+	return log - 9 < GT_BUCKETS ? log - 9 : GT_BUCKETS - 1;
 }
 
-static __always_inline void gt_record(struct gt_hist* hist, __u64 ns) {
-    __u32 bucket = gt_bucket(ns);
-    __u64 scaled = ns >> GT_SQUARE_SHIFT;
+static __always_inline void gt_record(struct gt_hist *hist, __u64 ns)
+{
+	__u32 bucket = gt_bucket(ns);
+	__u64 scaled = ns >> GT_SQUARE_SHIFT;
 
-    if (bucket < GT_BUCKETS) __sync_fetch_and_add(&hist->buckets[bucket], 1);
-    gt_add(&hist->sum_ns, ns);
-    gt_add(&hist->sum_sq, scaled * scaled);
-    if (ns > hist->max_ns) /* two CPUs may race here: the smaller of two maxima may stay */
-        hist->max_ns = ns;
+	if (bucket < GT_BUCKETS)
+		__sync_fetch_and_add(&hist->buckets[bucket], 1);
+	gt_add(&hist->sum_ns, ns);
+	gt_add(&hist->sum_sq, scaled * scaled);
+	if (ns > hist->max_ns) /* two CPUs may race here: the smaller of two maxima may stay */
+		hist->max_ns = ns;
 }
 
 /*
  * The thread's entry, made when there is none or when it was made under another lease. NULL: its process is not
  * watched any more, or there is no place (counted).
  */
-static __always_inline struct gt_thread* gt_thread_of(struct gt_shared* state, enum gt_object object, __u32 tgid,
-                                                      __u32 tid) {
-    struct gt_thread* thread = bpf_map_lookup_elem(&threads, &tid);
-    struct gt_thread fresh = {};
-    struct gt_watch* watch;
+static __always_inline struct gt_thread *gt_thread_of(struct gt_shared *state, enum gt_object object, __u32 tgid, __u32 tid)
+{
+	struct gt_thread *thread = bpf_map_lookup_elem(&threads, &tid);
+	struct gt_thread fresh = {};
+	struct gt_watch *watch;
 
-    if (thread && thread->tgid == tgid && state->lease[thread->slot & (GT_MAX_SLOTS - 1)] == thread->lease)
-        return thread;
-    watch = bpf_map_lookup_elem(&watched, &tgid);
-    if (!watch) return 0;
-    fresh.tgid = tgid;
-    fresh.slot = watch->slot;
-    fresh.lease = watch->lease;
-    fresh.cpu = GT_NO_CPU;
-    if (bpf_map_update_elem(&threads, &tid, &fresh, BPF_ANY)) {
-        gt_drop(state, object, GT_DROP_TASK_FULL);
-        return 0;
-    }
-    return bpf_map_lookup_elem(&threads, &tid);
+	if (thread && thread->tgid == tgid && state->lease[thread->slot & (GT_MAX_SLOTS - 1)] == thread->lease)
+		return thread;
+	watch = bpf_map_lookup_elem(&watched, &tgid);
+	if (!watch)
+		return 0;
+	fresh.tgid = tgid;
+	fresh.slot = watch->slot;
+	fresh.lease = watch->lease;
+	fresh.cpu = GT_NO_CPU;
+	if (bpf_map_update_elem(&threads, &tid, &fresh, BPF_ANY)) {
+		gt_drop(state, object, GT_DROP_TASK_FULL);
+		return 0;
+	}
+	return bpf_map_lookup_elem(&threads, &tid);
 }
 
-static __always_inline struct gt_slot* gt_slot_of(struct gt_thread* thread) {
-    __u32 slot = thread->slot;
+static __always_inline struct gt_slot *gt_slot_of(struct gt_thread *thread)
+{
+	__u32 slot = thread->slot;
 
-    return bpf_map_lookup_elem(&slots, &slot);
+	return bpf_map_lookup_elem(&slots, &slot);
 }
 
 #endif
