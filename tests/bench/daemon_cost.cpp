@@ -50,14 +50,12 @@ Result<std::string> scrape(std::uint16_t port) {
     return answer;
 }
 
-/// The sample of a metric for the server, under the name that write_rulebook() gave it.
+/// The value of a metric that has no labels.
 Result<double> sample(const std::string& metrics, const std::string& name) {
     std::istringstream lines(metrics);
-    for (std::string line; std::getline(lines, line);) {
-        if (!line.starts_with(name + "{") || line.find("service=\"bench-server\"") == std::string::npos) continue;
-        return std::stod(line.substr(line.rfind(' ') + 1));
-    }
-    return fail("gotuned does not export " + name + " of the server");
+    for (std::string line; std::getline(lines, line);)
+        if (line.starts_with(name + " ")) return std::stod(line.substr(name.size()));
+    return fail("gotuned does not export " + name);
 }
 
 /// Without it the service's name would depend on the unit that the bench happens to run in.

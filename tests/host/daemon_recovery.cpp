@@ -3,6 +3,7 @@
 #include <sys/resource.h>
 
 #include "daemon_process.h"
+#include "paths.h"
 
 using namespace gotuned;
 using namespace gotuned::test;
@@ -33,7 +34,7 @@ rlim_t soft_limit(pid_t pid) {
 
 /// A Go server whose connections use most of its 64 descriptors, for good.
 Child full_server(const fs::path& folder) {
-    Child server({GOTUNED_BUILD_DIR "/workloads/fdlimit", "-soft", "64", "-connections", "25", "-step", "5ms",
+    Child server({build_folder() + "/workloads/fdlimit", "-soft", "64", "-connections", "25", "-step", "5ms",
                   "-close-after", "0s"},
                  {"GOTUNED_TEST=recovery"}, (folder / "server.log").string());
     REQUIRE(eventually([&] {
@@ -74,7 +75,7 @@ TEST_CASE("after SIGKILL the next start adopts what still stands, and SIGTERM do
     CHECK(soft_limit(server.pid()) == 512);
     CHECK(daemon.log().find("undo_deferred") != std::string::npos);
 
-    const std::string undo = GOTUNED_BUILD_DIR "/gotuned undo --run-dir '" + (folder.path / "run").string() + "' ";
+    const std::string undo = build_folder() + "/gotuned undo --run-dir '" + (folder.path / "run").string() + "' ";
     const auto safely = run_command(undo + "--unless-running 2>&1");
     CHECK(safely.status == 1);
     CHECK(safely.output.find("undo_deferred") != std::string::npos);

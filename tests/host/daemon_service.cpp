@@ -1,5 +1,6 @@
 // The daemon as a service: what systemd, an operator and Prometheus see of the real program.
 #include "daemon_process.h"
+#include "paths.h"
 
 using namespace gotuned;
 using namespace gotuned::test;
@@ -122,7 +123,7 @@ TEST_CASE("a process named with invalid UTF-8, newlines and quotes breaks no scr
     daemon.start({}, {"--table"});
     REQUIRE(daemon.notified("READY=1"));
     const std::string name = "bad\n\"na\\me\xff\x1b[2J";
-    fs::copy_file(GOTUNED_BUILD_DIR "/workloads/httpserver", folder.path / name);
+    fs::copy_file(build_folder() + "/workloads/httpserver", folder.path / name);
     Child hostile({(folder.path / name).string(), "-listen", "127.0.0.1:0"}, {},
                   (folder.path / "hostile.log").string());
     CHECK(eventually([&] { return daemon.metrics().find("bad?") != std::string::npos; }));

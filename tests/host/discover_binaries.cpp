@@ -23,13 +23,14 @@
 #include "discover/buildinfo.h"
 #include "discover/process_table.h"
 #include "fake_tree.h"
+#include "paths.h"
 
 using namespace gotuned;
 namespace fs = std::filesystem;
 
 namespace {
 
-const std::string out = std::string(GOTUNED_BUILD_DIR) + "/workloads/";
+const std::string out = build_folder() + "/workloads/";
 
 /// Builds a program of tests/workloads with flags; its path, empty when this machine cannot.
 std::string build(const std::string& name, const std::string& source, const std::string& flags,
@@ -37,7 +38,7 @@ std::string build(const std::string& name, const std::string& source, const std:
     fs::create_directories(out);
     std::string path = out;
     path += name;
-    const std::string command = "cd '" GOTUNED_SOURCE_DIR "/tests/workloads/" + source +
+    const std::string command = "cd '" + source_folder() + "/tests/workloads/" + source +
                                 "' && env GOFLAGS=-mod=mod GOPROXY=off GOWORK=off " + environment +
                                 " go build -buildvcs=false " + flags + " -o '" + path + "' . >'" + path + ".log' 2>&1";
     if (std::system(command.c_str()) == 0) return path;  // NOLINT: a test's own command

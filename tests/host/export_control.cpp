@@ -12,6 +12,7 @@
 #include "catch.h"
 #include "export/control_server.h"
 #include "export/json.h"
+#include "paths.h"
 #include "tests/unit/export/loop.h"
 
 extern char** environ;
@@ -119,7 +120,7 @@ struct Served {
         auto opened = ControlServer::open(loop.get(), options, control);
         REQUIRE(opened);
         server = std::move(*opened);
-        fs::copy_file(fs::path(GOTUNED_BUILD_DIR) / "gotunectl", folder.path / "gotunectl");
+        fs::copy_file(fs::path(build_folder()) / "gotunectl", folder.path / "gotunectl");
         fs::permissions(folder.path, fs::perms(0755));
     }
     /// Runs the program while the loop answers it. `prefix`: a command that runs it as somebody else.

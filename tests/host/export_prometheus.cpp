@@ -11,6 +11,7 @@
 
 #include "catch.h"
 #include "export/pages.h"
+#include "paths.h"
 #include "tests/unit/export/loop.h"
 #include "tests/unit/export/world.h"
 
@@ -186,7 +187,7 @@ TEST_CASE("promtool finds nothing to complain about in the metrics", "[host]") {
 }
 
 TEST_CASE("promtool accepts the packaged rules, and their tests pass", "[host]") {
-    const fs::path rules = fs::path(GOTUNED_SOURCE_DIR) / "config/prometheus";
+    const fs::path rules = fs::path(source_folder()) / "config/prometheus";
     for (const auto& file : fs::directory_iterator(rules)) {
         const std::string name = file.path().filename();
         const bool test = name.ends_with(".test.yaml");

@@ -12,6 +12,7 @@
 #include <thread>
 #include <vector>
 
+#include "paths.h"
 #include "probe_child.h"
 
 using namespace gotuned;
@@ -23,7 +24,7 @@ namespace {
 class GoServer {
 public:
     GoServer() {
-        const std::string program = std::string(GOTUNED_BUILD_DIR) + "/workloads/httpserver";
+        const std::string program = build_folder() + "/workloads/httpserver";
         if (::access(program.c_str(), X_OK) != 0) {
             std::printf("SKIPPED: %s is not built\n", program.c_str());
             std::fflush(stdout);

@@ -1,5 +1,6 @@
 #include "catch.h"
 #include "fake_tree.h"
+#include "paths.h"
 #include "rules.h"
 
 using namespace gotuned;
@@ -7,7 +8,7 @@ using namespace gotuned::house;
 
 namespace {
 
-const std::filesystem::path here = GOTUNED_SOURCE_DIR;
+const std::filesystem::path here = source_folder();
 
 /// Each broken place is a failure with its own line.
 void expect_none(const std::vector<std::string>& places) {

@@ -24,6 +24,7 @@
 
 #include "base/fd.h"
 #include "catch.h"
+#include "paths.h"
 
 extern char** environ;
 
@@ -134,11 +135,11 @@ public:
         for (const char* name : {"run", "state", "rules", "packaged", "profiles"})
             fs::create_directories(folder_ / name);
         for (const char* profile : {"observe", "balanced", "latency"})
-            fs::copy_file(fs::path(GOTUNED_SOURCE_DIR) / "config/profiles" / (std::string(profile) + ".yaml"),
+            fs::copy_file(fs::path(source_folder()) / "config/profiles" / (std::string(profile) + ".yaml"),
                           folder_ / "profiles" / (std::string(profile) + ".yaml"),
                           fs::copy_options::overwrite_existing);
         // The profiles override packaged rules by name, so these must be there.
-        for (const auto& file : fs::directory_iterator(fs::path(GOTUNED_SOURCE_DIR) / "config/rulebook.d"))
+        for (const auto& file : fs::directory_iterator(fs::path(source_folder()) / "config/rulebook.d"))
             fs::copy_file(file.path(), folder_ / "packaged" / file.path().filename(),
                           fs::copy_options::overwrite_existing);
         notify_ = Fd(::socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0));
@@ -153,7 +154,7 @@ public:
 
     void start(std::vector<std::string> environment = {}, std::vector<std::string> more = {}) {
         environment.push_back("NOTIFY_SOCKET=" + notify_path_);
-        std::vector<std::string> command{GOTUNED_BUILD_DIR "/gotuned",
+        std::vector<std::string> command{build_folder() + "/gotuned",
                                          "--config",
                                          (folder_ / "gotuned.yaml").string(),
                                          "--rulebook",
@@ -193,11 +194,11 @@ public:
     }
 
     [[nodiscard]] CommandResult ctl(const std::string& arguments) const {
-        return run_command(GOTUNED_BUILD_DIR "/gotunectl --run-dir '" + (folder_ / "run").string() + "' " + arguments +
+        return run_command(build_folder() + "/gotunectl --run-dir '" + (folder_ / "run").string() + "' " + arguments +
                            " 2>&1");
     }
     [[nodiscard]] Json ctl_json(const std::string& arguments) const {
-        const auto result = run_command(GOTUNED_BUILD_DIR "/gotunectl --run-dir '" + (folder_ / "run").string() + "' " +
+        const auto result = run_command(build_folder() + "/gotunectl --run-dir '" + (folder_ / "run").string() + "' " +
                                         arguments + " --json 2>/dev/null");
         return Json::parse(result.output, nullptr, false);
     }

@@ -7,6 +7,7 @@
 
 #include "catch.h"
 #include "export/metric_names.h"
+#include "paths.h"
 #include "world.h"
 
 using namespace gotuned;
@@ -69,7 +70,7 @@ TEST_CASE("dashboards and alerts ask only for metrics that exist", "[dashboards]
     const std::set<std::string> known = known_metrics();
     std::size_t asked = 0;
     for (const char* folder : {"config/grafana", "config/prometheus"})
-        for (const auto& file : fs::directory_iterator(fs::path(GOTUNED_SOURCE_DIR) / folder))
+        for (const auto& file : fs::directory_iterator(fs::path(source_folder()) / folder))
             for (const std::string& name : names_in(read_whole(file.path()))) {
                 CAPTURE(file.path().filename().string(), name);
                 CHECK(known.contains(name));
@@ -80,7 +81,7 @@ TEST_CASE("dashboards and alerts ask only for metrics that exist", "[dashboards]
 
 TEST_CASE("each dashboard is valid, has a title of its own and asks the chosen data source", "[dashboards]") {
     std::set<std::string> titles;
-    for (const auto& file : fs::directory_iterator(fs::path(GOTUNED_SOURCE_DIR) / "config/grafana")) {
+    for (const auto& file : fs::directory_iterator(fs::path(source_folder()) / "config/grafana")) {
         CAPTURE(file.path().filename().string());
         const auto board = nlohmann::json::parse(read_whole(file.path()), nullptr, false);
         REQUIRE(board.is_object());
@@ -124,7 +125,7 @@ TEST_CASE("the names that checks and dashboards rely on are exported", "[dashboa
 }
 
 TEST_CASE("docs/metrics.md names every metric", "[dashboards]") {
-    const std::string document = read_whole(fs::path(GOTUNED_SOURCE_DIR) / "docs/metrics.md");
+    const std::string document = read_whole(fs::path(source_folder()) / "docs/metrics.md");
     for (const std::string& name : known_metrics()) {
         if (!name.starts_with("gotuned_") && !name.starts_with("process_")) continue;  // labels of info metrics
         CAPTURE(name);

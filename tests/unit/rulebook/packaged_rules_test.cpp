@@ -3,6 +3,7 @@
 
 #include "base/files.h"
 #include "catch.h"
+#include "paths.h"
 #include "rulebook/knob_catalogue.h"
 #include "rulebook/loader.h"
 #include "rulebook/settings.h"
@@ -11,7 +12,7 @@ using namespace gotuned;
 
 namespace {
 
-const std::string config = GOTUNED_SOURCE_DIR "/config";
+const std::string config = source_folder() + "/config";
 
 RulebookPtr load(const std::string& profile, const std::string& operators = {}) {
     RulebookSources sources{.packaged = config + "/rulebook.d",

@@ -1,5 +1,6 @@
 #include "base/files.h"
 #include "catch.h"
+#include "paths.h"
 #include "rulebook/loader.h"
 #include "rulebook/settings.h"
 
@@ -8,7 +9,7 @@ using namespace gotuned;
 namespace {
 
 std::string config_file(const std::string& name) {
-    auto text = read_file(std::string(GOTUNED_SOURCE_DIR "/config/") + name);
+    auto text = read_file((source_folder() + "/config/") + name);
     REQUIRE(text.has_value());
     return *text;
 }

@@ -3,6 +3,7 @@
 
 #include "base/files.h"
 #include "catch.h"
+#include "paths.h"
 #include "rulebook/compile.h"
 
 using namespace gotuned;
@@ -26,7 +27,7 @@ void load(const std::string& text) {
     }
 }
 std::string packaged(const std::string& name) {
-    auto text = read_file(std::string(GOTUNED_SOURCE_DIR "/config/") + name);
+    auto text = read_file((source_folder() + "/config/") + name);
     REQUIRE(text.has_value());
     return *text;
 }

@@ -7,6 +7,7 @@
 #include "base/files.h"
 #include "base/text.h"
 #include "catch.h"
+#include "paths.h"
 #include "rulebook/compile.h"
 #include "rulebook/errors.h"
 
@@ -15,7 +16,7 @@ namespace fs = std::filesystem;
 
 namespace {
 
-const std::string folder = GOTUNED_SOURCE_DIR "/tests/rulebooks/wrong";
+const std::string folder = source_folder() + "/tests/rulebooks/wrong";
 
 Diagnostics errors_of(const std::string& path, std::string text) {
     SourceSet set;
