@@ -24,12 +24,18 @@ file(GLOB schemas CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/config/*.schema.json)
 install(FILES ${schemas} DESTINATION share/gotuned)
 
 # The operator's: /etc whatever the prefix, since that is where the daemon looks; a file that is there is not replaced.
+# (file(INSTALL) puts DESTDIR before its destination by itself.)
 install(DIRECTORY DESTINATION /etc/gotuned/rulebook.d)
 install(CODE "
   if(EXISTS \"${CMAKE_SOURCE_DIR}/config/gotuned.yaml\" AND NOT EXISTS \"\$ENV{DESTDIR}/etc/gotuned/gotuned.yaml\")
-    file(INSTALL DESTINATION \"\$ENV{DESTDIR}/etc/gotuned\" TYPE FILE FILES \"${CMAKE_SOURCE_DIR}/config/gotuned.yaml\")
+    file(INSTALL DESTINATION /etc/gotuned TYPE FILE FILES \"${CMAKE_SOURCE_DIR}/config/gotuned.yaml\")
   endif()")
 
 file(GLOB documents CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/docs/*.md)
 install(FILES ${CMAKE_SOURCE_DIR}/README.md ${CMAKE_SOURCE_DIR}/CHANGELOG.md ${CMAKE_SOURCE_DIR}/LICENSE ${documents}
   DESTINATION ${CMAKE_INSTALL_DOCDIR} OPTIONAL)
+install(FILES ${CMAKE_SOURCE_DIR}/config/bash-completion/gotunectl DESTINATION ${CMAKE_INSTALL_DATADIR}/bash-completion/completions)
+install(FILES ${CMAKE_SOURCE_DIR}/config/bash-completion/gotunectl DESTINATION ${CMAKE_INSTALL_DATADIR}/bash-completion/completions
+  RENAME gotuned)
+include(${CMAKE_CURRENT_LIST_DIR}/man.cmake)
+include(${CMAKE_CURRENT_LIST_DIR}/package.cmake)
