@@ -62,7 +62,8 @@ std::string json_of(const std::vector<std::pair<std::string, Kept>>& values) {
 }
 
 Result<Child> start_syscount(pid_t pid) {
-    auto child = Child::start({"syscount", "-L", "-p", std::to_string(pid)});
+    // It says that it is ready by printf, which waits in a buffer unless the line is flushed.
+    auto child = Child::start({"stdbuf", "-oL", "syscount", "-L", "-p", std::to_string(pid)});
     if (!child) return child;
     if (const auto ready = child->wait_for("Tracing syscalls", std::chrono::seconds(20)); !ready)
         return fail(ready.error());
