@@ -7,14 +7,13 @@
 #include <array>
 #include <cerrno>
 #include <cmath>
-#include <memory>
-#include <vector>
 
 #include "base/text.h"
 #include "rulebook/knob_catalogue.h"
 #include "tune/cgroup_directory.h"
 #include "tune/crash_point.h"
 #include "tune/knob.h"
+#include "tune/knob_family.h"
 
 namespace gotuned {
 namespace {
@@ -251,17 +250,8 @@ private:
 }  // namespace
 
 std::span<const Knob* const> cgroup_memory_knobs() {
-    static const auto made = [] {
-        std::vector<std::unique_ptr<const CgroupMemoryKnob>> all;
-        for (const File& file : files) all.push_back(std::make_unique<const CgroupMemoryKnob>(file));
-        return all;
-    }();
-    static const auto table = [] {
-        std::vector<const Knob*> all;
-        for (const auto& knob : made) all.push_back(knob.get());
-        return all;
-    }();
-    return table;
+    static const KnobFamily<CgroupMemoryKnob, decltype(files)> family(files);
+    return family.table();
 }
 
 }  // namespace gotuned

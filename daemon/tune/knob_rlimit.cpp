@@ -9,13 +9,12 @@
 #include <array>
 #include <cerrno>
 #include <cmath>
-#include <memory>
-#include <vector>
 
 #include "base/text.h"
 #include "rulebook/knob_catalogue.h"
 #include "tune/crash_point.h"
 #include "tune/knob.h"
+#include "tune/knob_family.h"
 #include "tune/process.h"
 
 namespace gotuned {
@@ -261,17 +260,8 @@ private:
 }  // namespace
 
 std::span<const Knob* const> rlimit_knobs() {
-    static const auto made = [] {
-        std::vector<std::unique_ptr<const RlimitKnob>> all;
-        for (const Resource& resource : resources) all.push_back(std::make_unique<const RlimitKnob>(resource));
-        return all;
-    }();
-    static const auto table = [] {
-        std::vector<const Knob*> all;
-        for (const auto& knob : made) all.push_back(knob.get());
-        return all;
-    }();
-    return table;
+    static const KnobFamily<RlimitKnob, decltype(resources)> family(resources);
+    return family.table();
 }
 
 }  // namespace gotuned
