@@ -9,6 +9,7 @@
 #include <cerrno>
 #include <csignal>
 #include <cstring>
+#include <thread>
 
 #include "base/log.h"
 #include "base/text.h"
@@ -56,11 +57,11 @@ Inspector::Inspector(const Options& options, std::vector<sock_filter> filter, Fd
     : options_(options), filter_(std::move(filter)), poll_(std::move(poll)) {}
 
 Inspector::~Inspector() {
-    if (child_ != 0) ::kill(child_, SIGKILL);
-    retire();
-    for (const pid_t pid : ended_) {
-        while (::waitpid(pid, nullptr, 0) < 0 && errno == EINTR) {
-        }
+    end_child();
+    // It dies with us in any case (PR_SET_PDEATHSIG): a file system that hangs under it must not hold us here.
+    for (int i = 0; i < 1000 && !ended_.empty(); ++i) {
+        reap();
+        if (!ended_.empty()) std::this_thread::sleep_for(std::chrono::milliseconds(1));
     }
 }
 
@@ -159,8 +160,7 @@ bool Inspector::receive(std::vector<Answer>& answers, std::string& ended) {
 
 void Inspector::child_is_gone(std::string why, std::vector<Answer>& answers) {
     const bool was_confined = confined_;
-    ::kill(child_, SIGKILL);  // it may be alive: past its deadline, or talking nonsense
-    retire();
+    end_child();          // it may be alive: past its deadline, or talking nonsense
     if (!was_confined) {  // died before it could read anything: no file's fault
         for (const Question& question : asked_) answers.push_back({question.id, {Recognition::Kind::unknown, {}, why}});
         asked_.clear();
@@ -206,7 +206,7 @@ std::vector<Inspector::Answer> Inspector::tick(MonoTime now) {
     }
     if (waiting_ && now - since_ >= options_.deadline) {
         confined_ = true;  // alive and silent: take it as the file's doing, or it would be asked for ever
-        child_is_gone("the inspector did not answer in time and was killed", answers);
+        child_is_gone("the inspector did not answer in time and was given up", answers);
         waiting_ = !asked_.empty();
         seen_progress_ = progress_;
         since_ = now;
@@ -221,6 +221,13 @@ void Inspector::retire() {
     socket_.reset();
     if (child_ != 0) ended_.push_back(std::exchange(child_, 0));
     reap();
+}
+
+/// A child that has another user id by now cannot be signalled without CAP_KILL, which the unit withholds: it ends with
+/// its socket, or at its limit of CPU time.
+void Inspector::end_child() {
+    if (child_ != 0) (void)::kill(child_, SIGKILL);
+    retire();
 }
 
 void Inspector::reap() {

@@ -60,7 +60,7 @@ public:
     /// The answers that have come. When the child died, the question it was at is answered `failed` and the others are
     /// put to a new child.
     std::vector<Answer> collect();
-    /// Kills a child past its deadline, which answers what it was at, and retires an idle one.
+    /// Gives up a child past its deadline, which answers what it was at, and retires an idle one.
     std::vector<Answer> tick(MonoTime now);
 
     [[nodiscard]] std::uint64_t killed() const { return killed_; }
@@ -78,6 +78,7 @@ private:
     void child_is_gone(std::string why, std::vector<Answer>& answers);
     bool receive(std::vector<Answer>& answers, std::string& ended);
     void retire();
+    void end_child();
     void reap();
 
     Options options_;

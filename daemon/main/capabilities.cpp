@@ -28,7 +28,6 @@ constexpr std::array kept{
     unsigned{CAP_SETUID},           // the inspector of binaries gives up root
     unsigned{CAP_SETGID},           //
     unsigned{CAP_SETPCAP},          // the inspector empties its bounding set
-    unsigned{CAP_KILL},             // and is killed past its deadline, when it has another uid
     unsigned{CAP_CHOWN},            // control socket's group
 };
 
