@@ -5,6 +5,7 @@
 #include <cstdio>
 
 #include "main/daemon.h"
+#include "main/lease.h"
 #include "main/options.h"
 #include "main/undo_command.h"
 
@@ -14,6 +15,7 @@ int main(int argc, char** argv) {
     if (parsed.exit_status) return *parsed.exit_status;
     const Options& options = parsed.options;
     if (options.command == Options::Command::undo) return undo_command(options);
+    if (options.command == Options::Command::lease) return lease_command(options);
 
     const auto settings = load_settings(options.config);
     if (!settings) {

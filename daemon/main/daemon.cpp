@@ -14,6 +14,7 @@
 #include "base/log.h"
 #include "main/capabilities.h"
 #include "main/daemon_impl.h"
+#include "main/lease.h"
 
 namespace gotuned {
 
@@ -179,7 +180,9 @@ EngineOptions Daemon::Impl::engine_options() const {
     engine.run_dir = options_.run_dir;
     engine.per_minute = settings_.adjust.per_minute;
     engine.unsafe_bounds = settings_.adjust.unsafe_bounds;
-    engine.undo_on_stop = settings_.adjust.on_stop != Settings::OnStop::keep;
+    // Without anybody who undoes after the lease it is over when we end.
+    engine.undo_on_stop = settings_.adjust.on_stop == Settings::OnStop::undo ||
+                          (settings_.adjust.on_stop == Settings::OnStop::lease && !options_.leased);
     return engine;
 }
 
@@ -195,6 +198,9 @@ Status Daemon::Impl::open_engine() {
     auto opened = Engine::open(engine_options(), clock_, history_.get());
     if (!opened) return fail(std::move(opened.error()));
     engine_ = std::move(*opened);
+    if (options_.leased) {
+        if (auto noted = note_lease(options_.run_dir, settings_); !noted) return noted;
+    }
     engine_->heir_changed = [this](pid_t pid, bool add) {
         if (!probes_) return;
         if (!add) {

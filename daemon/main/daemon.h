@@ -20,7 +20,8 @@ public:
     Daemon(const Daemon&) = delete;
     Daemon& operator=(const Daemon&) = delete;
 
-    /// Until SIGTERM, SIGINT or --for. Then undoes what is to be undone (adjust.on_stop). Returns the exit status.
+    /// Until SIGTERM, SIGINT or --for. Then undoes what is to be undone at once (adjust.on_stop). Returns the exit
+    /// status.
     int run();
 
     class Impl;

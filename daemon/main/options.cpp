@@ -61,15 +61,21 @@ ParsedOptions parse_options(int argc, char** argv) {
     app.add_option("--run-dir", options.run_dir, "journal, lock, control socket")->capture_default_str();
     add_duration(app, "--for", options.run_for, "stop by itself after this time");
     app.add_flag("--table", options.table, "print a live table of the Go processes");
+    app.add_flag("--leased", options.leased,
+                 "a stop leaves changes in force: what started the daemon undoes them when adjust.lease has run out");
     app.footer("Exit status: 0 stopped as asked; 1 cannot run (said why); 2 wrong command line or gotuned.yaml.");
 
     CLI::App* undo =
         app.add_subcommand("undo", "put back every value that the journal holds, then exit; needs no daemon");
     undo->add_flag("--unless-running", options.unless_running, "do nothing when a daemon holds the journal");
     undo->add_flag("--force", options.force, "also where putting the value back would harm its target now");
+    CLI::App* lease = app.add_subcommand(
+        "lease",
+        "start gotuned-undo.timer, which undoes when no daemon comes back; gotuned.service runs it at its end");
     CLI::App* run = app.add_subcommand("run", "the daemon (also without this word)");
     app.require_subcommand(0, 1);
     undo->fallthrough();
+    lease->fallthrough();
     run->fallthrough();
 
     try {
@@ -80,6 +86,7 @@ ParsedOptions parse_options(int argc, char** argv) {
         return parsed;
     }
     if (undo->parsed()) options.command = Options::Command::undo;
+    if (lease->parsed()) options.command = Options::Command::lease;
     return parsed;
 }
 

@@ -10,7 +10,7 @@
 namespace gotuned {
 
 struct Options {
-    enum class Command { run, undo } command = Command::run;
+    enum class Command { run, undo, lease } command = Command::run;
     std::string config = "/etc/gotuned/gotuned.yaml";
     std::string rulebook = "/etc/gotuned/rulebook.d";      ///< the operator's layer
     std::string packaged = "/usr/lib/gotuned/rulebook.d";  ///< the packaged layer
@@ -22,6 +22,7 @@ struct Options {
     std::optional<Duration> tick{};
     std::optional<Duration> run_for{};  ///< --for: stop by itself
     bool table = false;                 ///< the live table on standard output
+    bool leased = false;                ///< something else undoes when we have ended and the lease has run out
     bool unless_running = false;        ///< undo
     bool force = false;                 ///< undo
 };

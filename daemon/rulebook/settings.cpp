@@ -64,13 +64,15 @@ constexpr std::array adjust_fields = {
           .most = 10000},
     Field{.key = "lease",
           .type = time,
-          .doc = "how long changes outlive the daemon",
+          .doc = "how long changes outlive the daemon under systemd; a restart takes up to 3 s",
           .fallback = "30s",
-          .least = 1,
+          .least = 5,
           .most = day},
     Field{.key = "on_stop",
           .type = choice,
-          .doc = "what becomes of changes when the daemon stops",
+          .doc = "what becomes of changes when the daemon stops: undone when the lease has run out and it is not back, "
+                 "kept, "
+                 "or undone at once",
           .fallback = "lease",
           .choices = on_stops},
     Field{.key = "unsafe", .type = flag, .doc = "rules may leave the safe bounds of knobs", .fallback = "false"},
@@ -222,8 +224,6 @@ Settings read_settings(const YamlFile& file, Errors& errors) {
     settings.series.full_buckets = is_text(in("series", "buckets"), "full");
     set(settings.adjust.per_minute, read_integer(in("adjust", "per_minute")));
     set(settings.adjust.lease, read_time(in("adjust", "lease")));
-    only_default(file, in("adjust", "lease"), settings.adjust.lease == defaults.adjust.lease,
-                 "another lease (a stop undoes at once)", errors);
     if (is_text(in("adjust", "on_stop"), "keep")) settings.adjust.on_stop = Settings::OnStop::keep;
     if (is_text(in("adjust", "on_stop"), "undo")) settings.adjust.on_stop = Settings::OnStop::undo;
     set(settings.adjust.unsafe_bounds, read_flag(in("adjust", "unsafe")));

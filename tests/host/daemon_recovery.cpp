@@ -117,3 +117,38 @@ TEST_CASE("a start with a broken rulebook undoes nothing, and a rule that is gon
     CHECK(eventually([&] { return daemon.history_has("undo_deferred", "raise"); }));
     CHECK(soft_limit(server.pid()) == 512);
 }
+
+TEST_CASE("with --leased a stop leaves changes in force, and what comes after the lease puts them back") {
+    const TempFolder folder;
+    DaemonProcess daemon(folder.path);
+    write_text(folder.path / "gotuned.yaml", "adjust: { lease: 45s }\n");
+    write_text(folder.path / "rules" / "50-own.yaml", raise_nofile);
+    const std::string undo = build_folder() + "/gotuned undo --unless-running --run-dir '" +
+                             (folder.path / "run").string() + "' --state-dir '" + (folder.path / "state").string() +
+                             "' 2>&1";
+    Child server = full_server(folder.path);
+    daemon.start({}, {"--leased"});
+    REQUIRE(daemon.notified("READY=1"));
+    REQUIRE(eventually([&] { return daemon.history_has("kept", "raise"); }));
+    CHECK(read_text(folder.path / "run" / "lease") == "45000ms\n");
+    CHECK(daemon.child().end(SIGTERM) == 0);
+    CHECK(soft_limit(server.pid()) == 512);
+    CHECK(daemon.log().find("undo") == std::string::npos);
+
+    SECTION("a daemon that is back by then goes on") {
+        daemon.forget_notifications();
+        daemon.start({}, {"--leased"});
+        REQUIRE(daemon.notified("READY=1"));
+        CHECK(eventually([&] { return daemon.history_has("adopted", "raise"); }));
+        const auto late = run_command(undo);
+        CHECK(late.status == 0);
+        CHECK(late.output.empty());
+        CHECK(soft_limit(server.pid()) == 512);
+    }
+    SECTION("else everything is put back as soon as that is safe") {
+        CHECK(run_command(undo).status == 1);
+        CHECK(soft_limit(server.pid()) == 512);
+        server.end(SIGKILL);
+        CHECK(run_command(undo).status == 0);
+    }
+}

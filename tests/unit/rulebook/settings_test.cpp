@@ -44,7 +44,7 @@ plain: true
 web_config: null
 probes: {budget: 1%, goroutines: off}
 series: {max_services: 5, max_lines: 2000, buckets: full}
-adjust: {per_minute: 3, lease: 30s, on_stop: keep, unsafe: true}
+adjust: {per_minute: 3, lease: 45s, on_stop: keep, unsafe: true}
 notify: {alertmanager: null}
 history: {keep: 7d, max: 1GiB}
 log: {level: debug}
@@ -59,7 +59,7 @@ log: {level: debug}
     CHECK(settings.series.max_lines == 2000);
     CHECK(settings.series.full_buckets);
     CHECK(settings.adjust.per_minute == 3);
-    CHECK(settings.adjust.lease == 30s);
+    CHECK(settings.adjust.lease == 45s);
     CHECK(settings.adjust.on_stop == Settings::OnStop::keep);
     CHECK(settings.adjust.unsafe_bounds);
     CHECK(settings.history.keep == 24h * 7);
@@ -73,6 +73,7 @@ TEST_CASE("a wrong setting is an error at its place") {
     CHECK(error("tick: 5\n") == "1:7 tick is a time, not 5");
     CHECK(error("tick: 1ms\n") == "1:7 tick is at least 100ms and at most 10m");
     CHECK(error("profile: blanced\n") == "1:10 profile is one of observe, balanced, latency, not blanced");
+    CHECK(error("adjust: {lease: 1s}\n") == "1:17 lease is at least 5s and at most 24h");
     CHECK(error("plain: yes\n") == "1:8 plain is true or false, not yes");
     CHECK(error("series: {max_services: 1e3}\n") == "1:24 max_services is a whole number, not 1e3");
     CHECK(error("history: {max: 5s}\n") == "1:16 max is a size, not 5s");
@@ -108,7 +109,6 @@ TEST_CASE("what is no address is refused") {
 TEST_CASE("a setting that is not built yet says so when it is set") {
     CHECK(error("web_config: /etc/web.yml\n") == "1:1 web_config is not built yet in this version");
     CHECK(error("probes: {budget: 2%}\n").find("is not built yet in this version") != std::string::npos);
-    CHECK(error("adjust: {lease: 1m}\n").find("is not built yet in this version") != std::string::npos);
     CHECK(error("notify: {alertmanager: \"http://x\"}\n") ==
           "1:10 notify.alertmanager is not built yet in this version");
     CHECK(error("probes: {goroutines: on}\n").find("goroutines is one of off") != std::string::npos);
