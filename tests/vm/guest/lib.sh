@@ -1,0 +1,128 @@
+# shellcheck shell=bash
+# What tests in the virtual machines say and do. A test is tests/NAME.sh: it runs under `set -e`, and ends at the
+# first thing that is not as it should be. Its header tells the host when to run it:
+#   # kernels: all | 5.10 6.1 …     (default all)
+#   # cmdline: psi=0                kernel parameters of its boot; tests with the same share one
+#   # boot: own                     shares its boot with no other test
+#   # timeout: 60                   seconds
+
+METRICS=http://127.0.0.1:9713/metrics
+# Units that tests start are called so; tidy stops all of them.
+UNIT=vmtest
+
+fail() {
+    echo "FAILED: $*"
+    exit 1
+}
+skip() {
+    echo "$*"
+    exit 77
+}
+# feature NAME yes|no|VALUE [WHY]: a line of the table of kernels.
+feature() { printf '@feature %s\t%s\t%s\n' "$1" "$2" "${3:-}"; }
+
+# expect WHAT COMMAND…: WHAT is a sentence; it fails with what the command printed.
+expect() {
+    local what=$1 said status=0
+    shift
+    said=$("$@" 2>&1) || status=$?
+    ((status == 0)) || fail "$what: '$*' gave status $status${said:+: $said}"
+    echo "ok: $what"
+}
+expect_not() {
+    local what=$1 said
+    shift
+    if said=$("$@" 2>&1); then fail "$what: '$*' should have failed${said:+; it said: $said}"; fi
+    echo "ok: $what"
+}
+# expect_equal WHAT IS SHOULD
+expect_equal() {
+    [[ $2 == "$3" ]] || fail "$1: '$2', not '$3'"
+    echo "ok: $1 ($2)"
+}
+# eventually SECONDS WHAT COMMAND…: tries it until it works. The seconds are stretched where the host is busy.
+eventually() {
+    local seconds=$1 what=$2 said='' began=$SECONDS
+    shift 2
+    until said=$("$@" 2>&1); do
+        ((SECONDS - began < seconds * PATIENCE)) || fail "$what: not within $((seconds * PATIENCE)) s: '$*'${said:+: $said}"
+        sleep 0.2
+    done
+    echo "ok: $what (after $((SECONDS - began)) s)"
+}
+# holds_for SECONDS WHAT COMMAND…: it works, again and again.
+holds_for() {
+    local seconds=$1 what=$2 began=$SECONDS
+    shift 2
+    while ((SECONDS - began < seconds)); do
+        "$@" >/dev/null 2>&1 || fail "$what: no longer after $((SECONDS - began)) s: '$*'"
+        sleep 0.2
+    done
+    echo "ok: $what (for $seconds s)"
+}
+
+# --- the daemon
+
+# settings LINE…: /etc/gotuned/gotuned.yaml of this test. Ticks are short, so that tests are.
+settings() {
+    { echo 'version: 1'; echo 'tick: 1s'; printf '%s\n' "$@"; } >/etc/gotuned/gotuned.yaml
+}
+# rules: standard input becomes a rulebook file of the operator, the only one.
+rules() { cat >/etc/gotuned/rulebook.d/50-test.yaml; }
+# Masks the packaged rules, so that nothing but the test's own rules acts.
+mask_packaged() {
+    local file
+    for file in /usr/lib/gotuned/rulebook.d/*.yaml; do : >"/etc/gotuned/rulebook.d/${file##*/}"; done
+    # The profiles speak of these rules.
+}
+start_gotuned() {
+    systemctl reset-failed gotuned 2>/dev/null || true
+    expect "systemctl start gotuned succeeds" systemctl start gotuned
+}
+stop_gotuned() { expect "systemctl stop gotuned succeeds" systemctl stop gotuned; }
+# status FILTER: of `gotunectl status`, by jq.
+status() { gotunectl --json status | jq -er "$1"; }
+# bpf_programs: how many the kernel holds, whoever loaded them.
+bpf_programs() { bpftool --json prog list | jq length; }
+main_pid() { systemctl show -P MainPID gotuned; }
+unit_is() { [[ $(systemctl show -P ActiveState "$1") == "$2" ]]; }
+metric_is_there() { curl -fsS "$METRICS" | grep -q "$1"; }
+# logged TEXT: in the daemon's journal since it was last started.
+logged() { journalctl --quiet --no-pager -o cat _SYSTEMD_INVOCATION_ID="$(systemctl show -P InvocationID gotuned)" | grep -F -- "$1"; }
+# probe NAME: "attached", or why it is not.
+probe() { status ".probes[] | select(.probe == \"$1\") | if .attached then \"attached\" else .reason end"; }
+# adjustment RULE FIELD
+adjustment() { status "[.adjustments[] | select(.rule == \"$1\")] | last | .$2 | if type == \"object\" then .text else . end"; }
+adjustment_is() { [[ $(adjustment "$1" state) == "$2" ]]; }
+sees_service() { status "[.processes[] | select(.unit == \"$1.service\" or .service == \"$1\")] | length > 0"; }
+process_field() { status "[.processes[] | select(.unit == \"$1.service\")][0].$2"; }
+
+# --- what it watches
+
+# service NAME [-p PROPERTY=VALUE]… -- COMMAND…: a transient unit called vmtest-NAME.
+service() {
+    local name=$1
+    shift
+    local -a properties=()
+    while [[ $1 != -- ]]; do properties+=("$1"); shift; done
+    shift
+    expect "service $name starts" systemd-run --quiet --unit="$UNIT-$name" "${properties[@]}" "$@"
+}
+service_pid() { systemctl show -P MainPID "$UNIT-$1"; }
+service_log() { journalctl --quiet --no-pager -o cat -u "$UNIT-$1"; }
+workload() { printf '%s' "$PAYLOAD/workloads/$1"; }
+# cgroup_file NAME FILE: of the service's cgroup.
+cgroup_of() { printf '/sys/fs/cgroup%s' "$(systemctl show -P ControlGroup "$UNIT-$1")"; }
+
+# kernel_is_at_least MAJOR.MINOR
+kernel_is_at_least() { [[ $(printf '%s\n' "$1" "$(uname -r)" | sort -V | head -n 1) == "$1" ]]; }
+
+tidy() {
+    systemctl stop "$UNIT-*" gotuned
+    systemctl reset-failed "$UNIT-*" gotuned
+    swapoff -a
+    rm -rf /swapfile /run/systemd/system/gotuned.service.d /etc/systemd/system/gotuned.service.d /var/lib/gotuned/* /run/gotuned/*
+    rm -rf /etc/gotuned && cp -a /etc/gotuned.packaged /etc/gotuned
+    umount /sys/kernel/btf/vmlinux
+    systemctl daemon-reload
+}
