@@ -25,6 +25,9 @@ install(DIRECTORY ${CMAKE_SOURCE_DIR}/config/rulebook.d ${CMAKE_SOURCE_DIR}/conf
   OPTIONAL FILES_MATCHING PATTERN "*.yaml")
 file(GLOB schemas CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/config/*.schema.json)
 install(FILES ${schemas} DESTINATION share/gotuned)
+# Without promtool's tests: a rule_files: of *.yaml would load them as rules.
+install(DIRECTORY ${CMAKE_SOURCE_DIR}/config/prometheus ${CMAKE_SOURCE_DIR}/config/grafana DESTINATION share/gotuned
+  FILES_MATCHING PATTERN "*.rules.yaml" PATTERN "*.json")
 
 # The operator's: /etc whatever the prefix, since that is where the daemon looks; a file that is there is not replaced.
 # (file(INSTALL) puts DESTDIR before its destination by itself.)
