@@ -46,18 +46,37 @@ MHD_Result send(MHD_Connection* connection, const HttpResponse& answer) {
     return result;
 }
 
-MHD_Result on_request(void* handler, MHD_Connection* connection, const char* path, const char* method, const char*,
+/// What a Listener's callbacks need.
+struct Serving {
+    HttpServer::Handler handler{};
+    unsigned request_timeout = 0;
+    unsigned idle_timeout = 0;
+};
+
+void set_timeout(MHD_Connection* connection, unsigned seconds) {
+    MHD_set_connection_option(connection, MHD_CONNECTION_OPTION_TIMEOUT, seconds);
+}
+
+/// The first line of a request is there. Its headers may not take as long as a kept connection may be silent.
+void* on_first_line(void* serving, const char*, MHD_Connection* connection) {
+    set_timeout(connection, static_cast<Serving*>(serving)->request_timeout);
+    return nullptr;
+}
+
+MHD_Result on_request(void* data, MHD_Connection* connection, const char* path, const char* method, const char*,
                       const char*, std::size_t*, void** request) {
+    auto* serving = static_cast<Serving*>(data);
     const std::string_view verb = method;
     // Refused before its body is read: libmicrohttpd then closes the connection.
     if (verb != MHD_HTTP_METHOD_GET && verb != MHD_HTTP_METHOD_HEAD)
         return send(connection, text_response(MHD_HTTP_METHOD_NOT_ALLOWED, "only GET and HEAD\n"));
     // The first call comes with the headers alone, the next when the request is complete.
     if (*request == nullptr) {
-        *request = handler;
+        *request = serving;
         return MHD_YES;
     }
-    return send(connection, (*static_cast<HttpServer::Handler*>(handler))(HttpRequest{path}));
+    set_timeout(connection, serving->idle_timeout);
+    return send(connection, serving->handler(HttpRequest{path}));
 }
 
 void on_log(void*, const char*, va_list) {}  // what clients do wrong is theirs
@@ -122,16 +141,20 @@ struct HttpServer::Listener {
         static_cast<Listener*>(self)->run();
         return 0;
     }
-    Status start(sd_event* event, const HttpOptions& options, Fd socket, Handler* handler);
+    Serving serving{};
+    Status start(sd_event* event, const HttpOptions& options, Fd socket, const Handler& handler);
 };
 
-Status HttpServer::Listener::start(sd_event* event, const HttpOptions& options, Fd socket, Handler* handler) {
+Status HttpServer::Listener::start(sd_event* event, const HttpOptions& options, Fd socket, const Handler& handler) {
+    serving = {handler, static_cast<unsigned>(options.request_timeout.count()),
+               static_cast<unsigned>(options.idle_timeout.count())};
     const unsigned flags = MHD_USE_EPOLL | MHD_USE_ERROR_LOG;
-    daemon = MHD_start_daemon(flags, 0, nullptr, nullptr, on_request, handler, MHD_OPTION_EXTERNAL_LOGGER, on_log,
-                              nullptr, MHD_OPTION_LISTEN_SOCKET, socket.get(), MHD_OPTION_CONNECTION_LIMIT,
-                              options.max_connections, MHD_OPTION_PER_IP_CONNECTION_LIMIT, options.max_per_peer,
-                              MHD_OPTION_CONNECTION_TIMEOUT, static_cast<unsigned>(options.idle_timeout.count()),
-                              MHD_OPTION_CONNECTION_MEMORY_LIMIT, connection_memory, MHD_OPTION_END);
+    daemon =
+        MHD_start_daemon(flags, 0, nullptr, nullptr, on_request, &serving, MHD_OPTION_EXTERNAL_LOGGER, on_log, nullptr,
+                         MHD_OPTION_URI_LOG_CALLBACK, on_first_line, &serving, MHD_OPTION_LISTEN_SOCKET, socket.get(),
+                         MHD_OPTION_CONNECTION_LIMIT, options.max_connections, MHD_OPTION_PER_IP_CONNECTION_LIMIT,
+                         options.max_per_peer, MHD_OPTION_CONNECTION_TIMEOUT, serving.request_timeout,
+                         MHD_OPTION_CONNECTION_MEMORY_LIMIT, connection_memory, MHD_OPTION_END);
     if (daemon == nullptr) return fail("cannot serve HTTP on " + address, errno);
     socket.release();
     const MHD_DaemonInfo* info = MHD_get_daemon_info(daemon, MHD_DAEMON_INFO_EPOLL_FD);
@@ -148,9 +171,9 @@ Status HttpServer::Listener::start(sd_event* event, const HttpOptions& options, 
 HttpServer::HttpServer() = default;
 HttpServer::~HttpServer() = default;
 
-Result<std::unique_ptr<HttpServer>> HttpServer::open(sd_event* event, const HttpOptions& options, Handler handler) {
+Result<std::unique_ptr<HttpServer>> HttpServer::open(sd_event* event, const HttpOptions& options,
+                                                     const Handler& handler) {
     std::unique_ptr<HttpServer> server(new HttpServer);
-    server->handler_ = std::make_shared<Handler>(std::move(handler));
     for (const std::string& address : options.listen) {
         auto socket = listen_on(address);
         if (!socket) return fail(socket.error());
@@ -158,7 +181,7 @@ Result<std::unique_ptr<HttpServer>> HttpServer::open(sd_event* event, const Http
         listener->address = bound_address(socket->get());
         constexpr std::string_view unix_prefix = "unix:";
         if (address.starts_with(unix_prefix)) listener->unlink_path = address.substr(unix_prefix.size());
-        if (auto started = listener->start(event, options, std::move(*socket), server->handler_.get()); !started)
+        if (auto started = listener->start(event, options, std::move(*socket), handler); !started)
             return fail(started.error());
         server->listeners_.push_back(std::move(listener));
     }

@@ -29,7 +29,10 @@ struct HttpOptions {
     std::vector<std::string> listen{};  ///< "127.0.0.1:9713", "[::1]:9713", "unix:/path"; port 0: the kernel chooses
     unsigned max_connections = 256;     ///< for each address listened on
     unsigned max_per_peer = 128;        ///< for each IP address of a peer
-    std::chrono::seconds idle_timeout{15};  ///< half-sent requests and silent connections are closed after it
+    /// A request must be whole so long after its last byte: a peer whose half-sent ones fill max_per_peer is blind.
+    std::chrono::seconds request_timeout{5};
+    /// Between two scrapes, and for a slow reader of an answer. Prometheus scrapes once a minute unless told otherwise.
+    std::chrono::seconds idle_timeout{75};
 };
 
 class HttpServer {
@@ -38,7 +41,8 @@ public:
     using Handler = std::function<HttpResponse(const HttpRequest&)>;
 
     /// Listens on every address or on none. Errors name the address: in use, not an address, not permitted.
-    static Result<std::unique_ptr<HttpServer>> open(sd_event* event, const HttpOptions& options, Handler handler);
+    static Result<std::unique_ptr<HttpServer>> open(sd_event* event, const HttpOptions& options,
+                                                    const Handler& handler);
     ~HttpServer();
     HttpServer(const HttpServer&) = delete;
     HttpServer& operator=(const HttpServer&) = delete;
@@ -51,7 +55,6 @@ public:
 private:
     HttpServer();
     std::vector<std::unique_ptr<Listener>> listeners_;
-    std::shared_ptr<Handler> handler_;
 };
 
 }  // namespace gotuned

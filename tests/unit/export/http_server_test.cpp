@@ -142,14 +142,66 @@ TEST_CASE("half-open connections hold up nobody", "[http]") {
     CHECK(starts(served.get("/metrics"), "HTTP/1.1 200"));
 }
 
-TEST_CASE("a silent connection is closed after the idle timeout", "[http]") {
+TEST_CASE("a half-sent request is closed long before a kept connection would be", "[http]") {
     HttpOptions options;
-    options.idle_timeout = std::chrono::seconds(1);
+    options.request_timeout = std::chrono::seconds(1);
     Served served(options);
     const Fd silent = connect_to(served.address());
     ::send(silent.get(), "GET /met", 8, MSG_NOSIGNAL);
     std::string nothing;
     CHECK(served.loop.until([&] { return receive(silent, nothing); }));
+}
+
+TEST_CASE("half-sent requests of one peer make room for its next scrape", "[http]") {
+    HttpOptions options;
+    options.max_per_peer = 4;
+    options.request_timeout = std::chrono::seconds(1);
+    Served served(options);
+    std::vector<Fd> half;
+    for (int i = 0; i < 4; ++i) {
+        half.push_back(connect_to(served.address()));
+        ::send(half.back().get(), "GET /metrics HTTP/1.1\r\nHos", 26, MSG_NOSIGNAL);
+    }
+    served.loop.settle();
+    std::string nothing;
+    for (const Fd& one : half) CHECK(served.loop.until([&] { return receive(one, nothing); }));
+    served.loop.settle();  // a connection is seen to end just before its place is free
+    CHECK(starts(served.get("/metrics"), "HTTP/1.1 200"));
+}
+
+TEST_CASE("a kept connection is answered after a silence longer than a request may take", "[http]") {
+    HttpOptions options;
+    options.request_timeout = std::chrono::seconds(1);
+    Served served(options);
+    const Fd client = connect_to(served.address());
+    const std::string request = "GET /-/healthy HTTP/1.1\r\nHost: x\r\n\r\n";
+    std::string answer;
+    const auto ask = [&](const std::string& text) {
+        answer.clear();
+        ::send(client.get(), text.data(), text.size(), MSG_NOSIGNAL);
+        return served.loop.until([&] { return receive(client, answer) || holds(answer, "healthy\n"); });
+    };
+    CHECK(ask(request));
+    const auto later = std::chrono::steady_clock::now() + std::chrono::milliseconds(2500);
+    CHECK(served.loop.until([&] { return std::chrono::steady_clock::now() > later; }));
+    CHECK(ask(request));
+    CHECK(starts(answer, "HTTP/1.1 200"));
+    // But a request that is half sent on it has no more time than any.
+    const auto began = std::chrono::steady_clock::now();
+    CHECK(ask("GET /-/healthy HTTP/1.1\r\nHos"));
+    CHECK(std::chrono::steady_clock::now() - began < std::chrono::seconds(10));
+}
+
+TEST_CASE("a kept connection that stays silent is closed after the idle timeout", "[http]") {
+    HttpOptions options;
+    options.idle_timeout = std::chrono::seconds(1);
+    Served served(options);
+    const Fd client = connect_to(served.address());
+    const std::string request = "GET /-/healthy HTTP/1.1\r\nHost: x\r\n\r\n";
+    ::send(client.get(), request.data(), request.size(), MSG_NOSIGNAL);
+    std::string answer;
+    CHECK(served.loop.until([&] { return receive(client, answer); }));
+    CHECK(starts(answer, "HTTP/1.1 200"));
 }
 
 TEST_CASE("connections beyond the bound wait or are refused, and there is room again after", "[http]") {
