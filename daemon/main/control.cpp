@@ -276,10 +276,8 @@ void Daemon::Impl::explain(const std::string& rule_name, const std::string& targ
 }
 
 void Daemon::Impl::history(unsigned limit, const std::string& rule, const std::string& target, Reply reply) {
-    if (!history_) return reply(fail("history is not recorded", 0, {}, "the daemon's log says why"));
-    const auto entries = history_->newest(limit, rule, target);
-    if (!entries) return reply(fail(entries.error()));
-    reply(history_json(*entries));
+    if (!history_reader_) return reply(fail("history is not recorded", 0, {}, "the daemon's log says why"));
+    history_reader_->ask({limit, rule, target}, clock_.mono(), std::move(reply));
 }
 
 void Daemon::Impl::undo(long long id, bool all, bool force, const Peer& peer, Reply reply) {

@@ -151,6 +151,8 @@ void Daemon::Impl::stop() {
                  outcome.reason.empty() ? "" : ": ", outcome.reason);
     http_.reset();
     engine_.reset();
+    history_source_.reset();
+    history_reader_.reset();
     history_.reset();
 }
 
@@ -191,6 +193,10 @@ Status Daemon::Impl::open_engine() {
                                 static_cast<std::uint64_t>(settings_.history.max_bytes));
     if (history) {
         history_ = std::move(*history);
+        history_reader_ = std::make_unique<HistoryReader>(history_);
+        auto source = loop_.on_io(history_reader_->fd(), EPOLLIN, [this] { history_reader_->complete(clock_.mono()); });
+        if (!source) return fail(std::move(source.error()));
+        history_source_ = std::move(*source);
     } else {
         log_error("history is not recorded: {}",
                   to_string(history.error()));  // adjustments need the journal, not the history

@@ -1,5 +1,5 @@
-// gotuned: wires the rooms and runs the loop. One thread; what may block is in tune's worker, the history's and the
-// inspector's child. Each tick: observe → evaluate → act → export.
+// gotuned: wires the rooms and runs the loop. One thread; what may block is in tune's worker, the history's two
+// (writing, reading) and the inspector's child. Each tick: observe → evaluate → act → export.
 #pragma once
 
 #include <memory>

@@ -16,6 +16,7 @@
 #include "main/daemon.h"
 #include "main/event_loop.h"
 #include "main/file_watch.h"
+#include "main/history_reader.h"
 #include "main/rulebook_store.h"
 #include "main/windows.h"
 #include "observe/observer.h"
@@ -84,7 +85,7 @@ private:
     Roots roots_;
     EventLoop loop_;
 
-    std::unique_ptr<History> history_;
+    std::shared_ptr<History> history_;
     std::unique_ptr<Engine> engine_;
     std::unique_ptr<ProcessTable> processes_;
     std::unique_ptr<Probes> probes_;
@@ -96,6 +97,7 @@ private:
     std::vector<PreflightItem> preflight_;
     std::unique_ptr<Metrics> metrics_;
     std::unique_ptr<HttpServer> http_;
+    std::unique_ptr<HistoryReader> history_reader_;
     std::unique_ptr<ControlServer> control_;
     std::optional<FileWatch> files_;
     WindowSchedule windows_;
@@ -108,7 +110,7 @@ private:
     bool stopping_ = false;
 
     EventSource tick_timer_, open_timer_, close_timer_, reload_timer_, end_timer_;
-    EventSource probe_source_, inspector_source_, engine_source_, files_source_;
+    EventSource probe_source_, inspector_source_, engine_source_, history_source_, files_source_;
     EventSource term_source_, int_source_, hup_source_;
 };
 
