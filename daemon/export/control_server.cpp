@@ -295,6 +295,9 @@ Status ControlServer::Impl::start() {
     socket = std::move(*listening);
     if (grouped && !let_in(options.socket, options.groups.readers.front()))
         log_warning("{}: group gotuned cannot use it: {}", options.socket, errno_words(errno));
+    if (!grouped)
+        log_warning("{}: there is no group gotuned, so nobody but {} can use it; systemd-sysusers makes the groups",
+                    options.socket, ::geteuid() == 0 ? "root" : "this user and root");
     int error = sd_event_add_io(event, &accepting, socket.get(), EPOLLIN, on_accept, this);
     if (error >= 0) error = sd_event_add_defer(event, &sweeping, on_sweep, this);
     if (error >= 0) error = sd_event_source_set_enabled(sweeping, SD_EVENT_OFF);

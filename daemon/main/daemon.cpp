@@ -164,6 +164,16 @@ Status Daemon::Impl::make_directories() {
             return fail("cannot make " + directory, error.value(), {},
                         "run as root, or name another with --run-dir and --state-dir");
     }
+    // Two daemons with run directories of their own would write one history and overwrite each other's last-good.
+    if (std::error_code ignored; std::filesystem::equivalent(options_.run_dir, options_.state_dir, ignored)) return {};
+    auto lock = RunLock::take(options_.state_dir);
+    if (lock) {
+        state_lock_.emplace(std::move(*lock));
+    } else if (lock.error().code == EWOULDBLOCK) {
+        return fail(std::move(lock.error()));
+    } else {
+        log_warning("the state directory is not locked: {}", to_string(lock.error()));
+    }
     return {};
 }
 

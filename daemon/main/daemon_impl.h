@@ -24,6 +24,7 @@
 #include "rulebook/evaluator.h"
 #include "tune/engine.h"
 #include "tune/history.h"
+#include "tune/journal.h"
 
 namespace gotuned {
 
@@ -85,6 +86,7 @@ private:
     Roots roots_;
     EventLoop loop_;
 
+    std::optional<RunLock> state_lock_;
     std::shared_ptr<History> history_;
     std::unique_ptr<Engine> engine_;
     std::unique_ptr<ProcessTable> processes_;

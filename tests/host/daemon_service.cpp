@@ -43,6 +43,29 @@ TEST_CASE("a second daemon on the same run directory is refused and says who hol
     CHECK(daemon.ctl("status").status == 0);
 }
 
+TEST_CASE("a second daemon on the same state directory is refused, also with a run directory of its own") {
+    const TempFolder folder;
+    DaemonProcess daemon(folder.path);
+    daemon.start();
+    REQUIRE(daemon.notified("READY=1"));
+    const TempFolder other_folder;
+    DaemonProcess second(other_folder.path);
+    second.start({}, {"--state-dir", (folder.path / "state").string()});
+    CHECK(second.child().wait() == 1);
+    CHECK(second.log().find(std::to_string(daemon.child().pid())) != std::string::npos);
+    CHECK(second.log().find((folder.path / "state" / "lock").string()) != std::string::npos);
+    CHECK(daemon.ctl("history").status == 0);
+}
+
+TEST_CASE("--profile that is not there is wrong usage and lists those that are") {
+    const TempFolder folder;
+    DaemonProcess daemon(folder.path);
+    daemon.start({}, {"--profile", "blanced"});
+    CHECK(daemon.child().wait() == 2);
+    CHECK(daemon.log().find("there is no profile blanced; did you mean balanced?") != std::string::npos);
+    CHECK(daemon.log().find("balanced, latency, observe") != std::string::npos);
+}
+
 TEST_CASE("a wrong gotuned.yaml is refused with its place") {
     const TempFolder folder;
     write_text(folder.path / "gotuned.yaml", "version: 1\ntikc: 5s\n");

@@ -3,6 +3,7 @@
 #include <sys/stat.h>
 #include <systemd/sd-bus.h>
 
+#include <fstream>
 #include <optional>
 
 #include "catch.h"
@@ -122,6 +123,26 @@ TEST_CASE("root may read and change; others by their groups", "[control]") {
 TEST_CASE("where the groups do not exist only root may do anything", "[control]") {
     CHECK_FALSE(may(Access::read, 1000, {1000, 0}, {}));
     CHECK(may(Access::read, 0, {}, {}));
+}
+
+TEST_CASE("that the groups do not exist is said, since the socket then is root's alone", "[control]") {
+    const TemporaryFolder folder;
+    const std::string log = folder.path / "log";
+    const Fd before(::dup(STDERR_FILENO));
+    {
+        const Fd file(::open(log.c_str(), O_CREAT | O_WRONLY, 0600));
+        ::dup2(file.get(), STDERR_FILENO);
+        const Served served;
+        struct stat status{};
+        CHECK(::stat(served.socket().c_str(), &status) == 0);
+        CHECK((status.st_mode & 0777) == 0600);
+        const Served grouped({{::getegid()}, {}});
+        ::dup2(before.get(), STDERR_FILENO);
+    }
+    std::ifstream file(log);
+    const std::string said(std::istreambuf_iterator<char>(file), {});
+    CHECK(said.find("there is no group gotuned") != std::string::npos);
+    CHECK(said.find("there is no group gotuned") == said.rfind("there is no group gotuned"));
 }
 
 TEST_CASE("each method reaches Control with its arguments and its answer comes back", "[control]") {
