@@ -123,6 +123,14 @@ std::string troubles(const Json& status) {
     return out.empty() ? out : "\nWhat does not work here:\n" + out;
 }
 
+std::string conflicts(const Json& status) {
+    std::string out;
+    if (flag(status, "unsafe")) out += "  adjust.unsafe: rules may write values outside the safe bounds\n";
+    for (const Json& line : at(status, "conflicts"))
+        if (line.is_string()) out += "  " + clean_text(line.get<std::string>(), 4096) + "\n";
+    return out.empty() ? out : "\nTo be aware of:\n" + out;
+}
+
 std::string status_text(const Json& status, unsigned width) {
     const Json& rulebook = at(status, "rulebook");
     std::string out = fmt::format(
@@ -144,7 +152,7 @@ std::string status_text(const Json& status, unsigned width) {
     for (const Json& error : at(rulebook, "errors"))
         if (at(error, "text").is_string()) out += "\n" + at(error, "text").get<std::string>() + "\n";
     out += "\n" + processes_table(at(status, "processes"), width) + standings_table(at(status, "standings"), width) +
-           adjustments_table(at(status, "adjustments"), width) + troubles(status);
+           adjustments_table(at(status, "adjustments"), width) + troubles(status) + conflicts(status);
     return out;
 }
 

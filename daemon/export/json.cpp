@@ -242,6 +242,8 @@ std::string status_json(const StatusInput& input, const TargetNamer& name) {
     out["preflight"] = Json::array();
     for (const PreflightItem& item : input.preflight)
         out["preflight"].push_back({{"knob", item.knob}, {"writable", item.writable}, {"reason", item.reason}});
+    out["conflicts"] = input.conflicts;
+    out["unsafe"] = input.unsafe_bounds;
     out["cost"] = {{"cpu_seconds", input.cpu_seconds}, {"resident_bytes", input.resident_bytes}};
     return dump(out);
 }

@@ -38,6 +38,8 @@ struct StatusInput {
     ProbeFeatures features{};
     std::vector<Probes::Drop> drops{};
     std::vector<PreflightItem> preflight{};
+    std::vector<std::string> conflicts{};  ///< who else sets what rules may set, a line each
+    bool unsafe_bounds = false;            ///< adjust.unsafe
     double cpu_seconds = 0;
     double resident_bytes = 0;
     Duration uptime{};

@@ -58,6 +58,7 @@ struct MetricsInput {
     OwnCost cost{};
     bool paused = false;
     bool circuit_open = false;
+    bool unsafe_bounds = false;  ///< adjust.unsafe
     bool ready = false;
 };
 

@@ -161,6 +161,8 @@ void OwnMetrics::write_adjustments(Families& families) const {
     families.gauge("gotuned_paused", "1 while paused: nothing is changed.", {}, input_.paused ? 1 : 0);
     families.gauge("gotuned_circuit_open", "1 while too many failed verifications hold every rule in observe.", {},
                    input_.circuit_open ? 1 : 0);
+    families.gauge("gotuned_adjust_unsafe", "1 with adjust.unsafe: rules may write values outside the safe bounds.", {},
+                   input_.unsafe_bounds ? 1 : 0);
 }
 
 void OwnMetrics::write_probes(Families& families) const {

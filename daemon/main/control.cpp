@@ -11,6 +11,7 @@
 #include "base/text.h"
 #include "export/json.h"
 #include "export/pages.h"
+#include "main/conflicts.h"
 #include "main/daemon_impl.h"
 #include "main/targets.h"
 
@@ -107,6 +108,14 @@ void Daemon::Impl::rulebook_was_loaded(const RulebookPtr& before) {
     processes_->keep_environment(rulebook->environment);
     engine_->rulebook_changed(*rulebook);
     preflight_ = preflight(engine_options(), *rulebook);
+    look_for_conflicts(*rulebook);
+}
+
+void Daemon::Impl::look_for_conflicts(const Rulebook& rulebook) {
+    auto found = find_conflicts(rulebook, {roots_.proc, {}});
+    for (const std::string& line : found)
+        if (std::find(conflicts_.begin(), conflicts_.end(), line) == conflicts_.end()) log_warning("{}", line);
+    conflicts_ = std::move(found);
 }
 
 // ---- servers and what they show
@@ -174,6 +183,7 @@ void Daemon::Impl::refresh_metrics(Duration took) {
     input.cost.started = clock_.wall() - std::chrono::duration_cast<WallTime::duration>(clock_.mono() - started_);
     input.paused = engine_->paused();
     input.circuit_open = engine_->circuit_open();
+    input.unsafe_bounds = settings_.adjust.unsafe_bounds;
     input.ready = not_ready_reason().empty();
     metrics_->update(snapshot_, input);
 }
@@ -201,6 +211,8 @@ void Daemon::Impl::status(Reply reply) {
         input.drops = probes_->drops();
     }
     input.preflight = preflight_;
+    input.conflicts = conflicts_;
+    input.unsafe_bounds = settings_.adjust.unsafe_bounds;
     const OwnCost cost = own_cost(roots_);
     input.cpu_seconds = cost.cpu_seconds;
     input.resident_bytes = cost.resident_bytes;

@@ -75,6 +75,7 @@ private:
     // reload (control.cpp)
     Status reload_rulebook(const std::string& actor);
     void rulebook_was_loaded(const RulebookPtr& before);
+    void look_for_conflicts(const Rulebook& rulebook);
     [[nodiscard]] std::vector<PlanItem> plan_of(const Rulebook& rulebook) const;
     [[nodiscard]] std::function<std::string(const TargetId&)> namer() const;
     [[nodiscard]] std::string not_ready_reason() const;  ///< empty when ready
@@ -97,6 +98,7 @@ private:
     SnapshotPtr snapshot_;
     Evaluation evaluation_;
     std::vector<PreflightItem> preflight_;
+    std::vector<std::string> conflicts_;
     std::unique_ptr<Metrics> metrics_;
     std::unique_ptr<HttpServer> http_;
     std::unique_ptr<HistoryReader> history_reader_;

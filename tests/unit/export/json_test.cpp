@@ -54,8 +54,8 @@ TEST_CASE("status has all its parts before the first tick and without a rulebook
     const Json json = Json::parse(status_json(input, name));
     CHECK(json["ready"] == false);
     CHECK(json["not_ready"] == "starting");
-    for (const char* part :
-         {"rulebook", "processes", "standings", "adjustments", "probes", "drops", "kernel", "preflight", "cost"})
+    for (const char* part : {"rulebook", "processes", "standings", "adjustments", "probes", "drops", "kernel",
+                             "preflight", "conflicts", "unsafe", "cost"})
         CHECK(json.contains(part));
 }
 

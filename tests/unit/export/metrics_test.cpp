@@ -102,6 +102,16 @@ TEST_CASE("fractions of events add up over ticks and never make a bucket fall", 
     CHECK(last >= 3);  // 10 × 0.4, rounded down
 }
 
+TEST_CASE("leave to exceed the safe bounds is exported", "[metrics]") {
+    World world;
+    Metrics metrics({});
+    world.tell(metrics);
+    CHECK(has(metrics, "gotuned_adjust_unsafe 0\n"));
+    world.input.unsafe_bounds = true;
+    world.tell(metrics);
+    CHECK(has(metrics, "gotuned_adjust_unsafe 1\n"));
+}
+
 TEST_CASE("an empty histogram is not exported", "[metrics]") {
     World world;
     Metrics metrics({});
