@@ -4,8 +4,10 @@
 
 #include <algorithm>
 #include <filesystem>
+#include <set>
 
 #include "base/text.h"
+#include "rulebook/knob_catalogue.h"
 #include "rulebook/loader.h"
 #include "rulebook/settings.h"
 
@@ -31,10 +33,63 @@ Diagnostic complaint(const std::string& file, std::string message, std::string h
     return out;
 }
 
-std::string error_json(const Diagnostic& diagnostic) {
-    return fmt::format(R"({{"file":{},"line":{},"column":{},"message":{},"hint":{},"text":{}}})",
-                       json_quote(diagnostic.place.file), diagnostic.place.line, diagnostic.place.column,
-                       json_quote(diagnostic.message), json_quote(diagnostic.hint), json_quote(to_string(diagnostic)));
+std::string list_json(const Diagnostics& diagnostics) {
+    std::string list;
+    for (const Diagnostic& one : diagnostics)
+        list += fmt::format(R"({}{{"file":{},"line":{},"column":{},"message":{},"hint":{},"text":{}}})",
+                            list.empty() ? "" : ",", json_quote(one.place.file), one.place.line, one.place.column,
+                            json_quote(one.message), json_quote(one.hint), json_quote(to_string(one)));
+    return list;
+}
+
+/// Below /proc/sys. The loader has refused what leads elsewhere; as in sysctl.d(5), slashes stand for dots in a part.
+std::string sysctl_file(std::string name) {
+    const std::size_t separator = name.find_first_of("./");
+    if (separator == std::string::npos || name[separator] == '/') return name;
+    for (char& c : name) c = c == '.' ? '/' : c == '/' ? '.' : c;
+    return name;
+}
+
+/// Names in the deepest directory of the name that exists below /proc/sys, and those that packaged bounds know.
+std::string nearest_sysctl(const std::string& sys, const std::string& name, std::string path) {
+    std::set<std::string> names;
+    for (const std::string_view known : bounded_sysctls()) names.emplace(known);
+    do path.erase(path.find('/') == std::string::npos ? 0 : path.rfind('/'));
+    while (!path.empty() && !is_directory(sys + path));
+    std::error_code error;
+    for (std::filesystem::directory_iterator entry(sys + path, error), end; !error && entry != end;
+         entry.increment(error)) {
+        std::string sibling = (path.empty() ? "" : path + "/") + entry->path().filename().string();
+        std::replace(sibling.begin(), sibling.end(), '/', '.');
+        names.insert(std::move(sibling));
+    }
+    return nearest(name, {names.begin(), names.end()});
+}
+
+/// Sysctls of the rules under check that this host does not have. No errors: another kernel may, and a module may bring
+/// one later.
+Diagnostics missing_sysctls(const Rulebook& rulebook, const std::string& proc) {
+    Diagnostics missing;
+    std::set<std::string> told;
+    const auto look = [&](const std::string& name, const Place& place) {
+        const std::string path = sysctl_file(name);
+        if (exists(proc + "/sys/" + path) || !told.insert(name).second) return;
+        const std::string near = nearest_sysctl(proc + "/sys/", name, path);
+        Diagnostic out;
+        out.place = place;
+        out.message = fmt::format("this host has no sysctl {}", clean_text(name));
+        out.hint = near.empty() ? "" : "did you mean " + near + "?";
+        missing.push_back(std::move(out));
+    };
+    for (const Rule& rule : rulebook.rules) {
+        if (rule.packaged) continue;
+        for (const Adjust& adjust : rule.adjust)
+            if (adjust.knob.starts_with("sysctl.")) look(adjust.knob.substr(7), adjust.place);
+        for (const ExpressionPtr& part : {rule.when, rule.verify.expect, rule.undo_when})
+            if (part)
+                for (const std::string& name : part->needs().sysctls) look(name, rule.place);
+    }
+    return missing;
 }
 
 /// What the arguments mean; a complaint for each that is not there.
@@ -83,13 +138,11 @@ CheckReport check_files(const Invocation& invocation) {
         }
     }
 
+    const Diagnostics warnings = rulebook ? missing_sysctls(*rulebook, invocation.proc) : Diagnostics{};
     CheckReport report;
     report.good = errors.empty();
-    std::string list;
-    for (const Diagnostic& error : errors) {
-        report.text += to_string(error) + "\n";
-        list += (list.empty() ? "" : ",") + error_json(error);
-    }
+    for (const Diagnostic& error : errors) report.text += to_string(error) + "\n";
+    for (const Diagnostic& warning : warnings) report.warnings += "warning: " + to_string(warning) + "\n";
     const auto enforced = rulebook ? std::count_if(rulebook->rules.begin(), rulebook->rules.end(),
                                                    [](const Rule& rule) { return rule.mode == Mode::enforce; })
                                    : 0;
@@ -101,8 +154,9 @@ CheckReport check_files(const Invocation& invocation) {
     else
         report.text =
             fmt::format("ok: {} rules, {} enforced with profile {}\n", rules, enforced, invocation.with_profile);
-    report.json = fmt::format(R"({{"ok":{},"rules":{},"enforced":{},"sha256":{},"errors":[{}]}})", report.good, rules,
-                              enforced, json_quote(rulebook ? rulebook->sha256 : ""), list);
+    report.json = fmt::format(R"({{"ok":{},"rules":{},"enforced":{},"sha256":{},"errors":[{}],"warnings":[{}]}})",
+                              report.good, rules, enforced, json_quote(rulebook ? rulebook->sha256 : ""),
+                              list_json(errors), list_json(warnings));
     return report;
 }
 

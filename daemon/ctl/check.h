@@ -9,9 +9,10 @@ namespace gotuned {
 
 struct CheckReport {
     bool good = false;
-    std::string text{};  ///< for people
-    std::string
-        json{};  ///< {"ok", "rules", "enforced", "sha256", "errors": [{file, line, column, message, hint, text}]}
+    std::string text{};      ///< for people
+    std::string warnings{};  ///< for people: what may be wrong, and only on this host
+    /// {"ok", "rules", "enforced", "sha256", "errors": [{file, line, column, message, hint, text}], "warnings": […]}
+    std::string json{};
 };
 CheckReport check_files(const Invocation& invocation);
 

@@ -134,7 +134,8 @@ int Session::check() const {
     const CheckReport report = check_files(call_);
     if (call_.json)
         terminal_.out << report.json << "\n";
-    else
+    } else {
+        terminal_.error << report.warnings;
         (report.good ? terminal_.out : terminal_.error) << report.text;
     return report.good ? exit_status::ok : exit_status::failed;
 }

@@ -39,6 +39,7 @@ struct Invocation {
     std::string packaged = "/usr/lib/gotuned/rulebook.d";
     std::string profiles = "/usr/lib/gotuned/profiles";
     std::string with_profile = "observe";  ///< check --profile
+    std::string proc = "/proc";            ///< whose sysctls check compares with; a test's own tree
 };
 
 /// Either an invocation, or what to print and the status to exit with (help, version, a usage error).

@@ -218,6 +218,8 @@ private:
                                              Word{"µ", "write us for microseconds"}};
         const std::string_view rest = text_.substr(at_);
         if (rest.substr(0, 2) == "<>") return error(at_, "unexpected '<>'", "write !=");
+        if (rest.substr(0, 2) == "=>") return error(at_, "unexpected '=>'", "write >=");
+        if (rest.substr(0, 2) == "=<") return error(at_, "unexpected '=<'", "write <=");
         if (rest.substr(0, 3) == "===") return error(at_, "unexpected '==='", "write == to compare");
         for (const std::string_view symbol : symbols) {
             if (rest.substr(0, symbol.size()) != symbol) continue;

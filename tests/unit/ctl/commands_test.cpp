@@ -5,7 +5,10 @@
 #include <fstream>
 #include <sstream>
 
+#include <fmt/format.h>
+
 #include "catch.h"
+#include "ctl/check.h"
 
 using namespace gotuned;
 namespace fs = std::filesystem;
@@ -130,6 +133,39 @@ TEST_CASE("check --json prints nothing but JSON", "[ctl]") {
     const Ran good = run({"check", "--json", "--packaged", "/nonexistent", folder.write("b.yaml", good_rule)});
     CHECK(good.status == exit_status::ok);
     CHECK(holds(good.out, R"({"ok":true,"rules":1)"));
+}
+
+TEST_CASE("check warns of a sysctl that this host does not have, with the nearest, and passes", "[ctl]") {
+    const Folder folder;
+    fs::create_directories(folder.path / "sys/net/core");
+    std::ofstream(folder.path / "sys/net/core/somaxconn") << "4096\n";
+    const auto check = [&](const std::string& sysctl) {
+        const std::string file = folder.write("10.yaml", fmt::format(R"(version: 1
+rules:
+  - name: larger-backlog
+    scope: host
+    when: host.sysctl("{}") < 65535
+    adjust:
+      - {{ knob: sysctl.{}, to: 65535 }}
+)",
+                                                                     sysctl, sysctl));
+        Invocation invocation;
+        invocation.command = Command::check;
+        invocation.files = {file};
+        invocation.packaged = "/nonexistent";
+        invocation.proc = folder.path;
+        return check_files(invocation);
+    };
+    const CheckReport right = check("net.core.somaxconn");
+    CAPTURE(right.text);
+    CHECK(right.good);
+    CHECK(right.warnings.empty());
+    const CheckReport wrong = check("net.core.somaxcon");
+    CHECK(wrong.good);
+    CHECK(holds(wrong.warnings, "this host has no sysctl net.core.somaxcon\n"));
+    CHECK(holds(wrong.warnings, "did you mean net.core.somaxconn?"));
+    CHECK(wrong.warnings.find("no sysctl") == wrong.warnings.rfind("no sysctl"));
+    CHECK(holds(wrong.json, R"("warnings":[{"file":)"));
 }
 
 TEST_CASE("check of a file that is not there is an error", "[ctl]") {

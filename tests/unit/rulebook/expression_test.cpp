@@ -46,6 +46,12 @@ bool contains(const std::string& text, std::string_view part) { return text.find
 
 }  // namespace
 
+TEST_CASE("a comparison written the other way round gets its right form") {
+    CHECK(refused("fd.used => 5").hint == "write >=");
+    CHECK(refused("fd.used =< 5").hint == "write <=");
+    CHECK(refused("fd.used = 5").hint == "write == to compare");
+}
+
 TEST_CASE("literals carry their unit exactly") {
     CHECK(parse_literal("100us") == Quantity{1e-4, unit::time});
     CHECK(parse_literal("5ms") == Quantity{5e-3, unit::time});
