@@ -4,10 +4,12 @@
 
 #include <cstdio>
 
+#include "base/text.h"
 #include "main/daemon.h"
 #include "main/lease.h"
 #include "main/options.h"
 #include "main/undo_command.h"
+#include "rulebook/profiles.h"
 
 int main(int argc, char** argv) {
     using namespace gotuned;
@@ -17,7 +19,13 @@ int main(int argc, char** argv) {
     if (options.command == Options::Command::undo) return undo_command(options);
     if (options.command == Options::Command::lease) return lease_command(options);
 
-    const auto settings = load_settings(options.config);
+    if (options.profile) {
+        if (const std::string others = missing_profile(*options.profile, options.profiles); !others.empty()) {
+            fmt::print(stderr, "gotuned: there is no profile {}; {}\n", clean_text(*options.profile), others);
+            return 2;
+        }
+    }
+    const auto settings = load_settings(options.config, options.profiles);
     if (!settings) {
         for (const Diagnostic& error : settings.error()) fmt::print(stderr, "{}\n", to_string(error));
         return 2;

@@ -122,7 +122,7 @@ CheckReport check_files(const Invocation& invocation) {
     const bool settings_alone = !invocation.config.empty() && invocation.files.empty();
     if (!invocation.config.empty()) {
         if (!exists(invocation.config)) errors.push_back(complaint(invocation.config, "no such file"));
-        if (auto settings = load_settings(invocation.config); !settings)
+        if (auto settings = load_settings(invocation.config, invocation.profiles); !settings)
             errors.insert(errors.end(), settings.error().begin(), settings.error().end());
     }
     if (!settings_alone) {

@@ -65,6 +65,7 @@ tl::expected<std::string, CallError> Session::ask(const std::string& method, con
 
 int Session::refuse(int status, const std::string& text) const {
     terminal_.error << "gotunectl: " << text << "\n";
+    if (call_.json) terminal_.out << error_json(status, text);
     return status;
 }
 int Session::refuse(const CallError& error) const {
@@ -104,10 +105,9 @@ int Session::undo() {
     }
     const auto answer = ask("Undo", {call_.id, call_.all, call_.force});
     if (!answer) return refuse(answer.error());
-    if (call_.json) terminal_.out << *answer << "\n";
     if (!call_.all && nothing_undone(*answer))
         return refuse(exit_status::failed, fmt::format("no adjustment {} is in force", call_.id));
-    if (!call_.json) terminal_.out << render_outcomes(*answer, terminal_.width);
+    terminal_.out << (call_.json ? *answer + "\n" : render_outcomes(*answer, terminal_.width));
     return all_undone(*answer) ? exit_status::ok : exit_status::failed;
 }
 
@@ -132,16 +132,20 @@ int Session::profile() {
 
 int Session::check() const {
     const CheckReport report = check_files(call_);
-    if (call_.json)
+    if (call_.json) {
         terminal_.out << report.json << "\n";
     } else {
         terminal_.error << report.warnings;
         (report.good ? terminal_.out : terminal_.error) << report.text;
+    }
     return report.good ? exit_status::ok : exit_status::failed;
 }
 
 int Session::schema() const {
-    terminal_.out << (call_.name == "settings" ? settings_schema() : rulebook_schema()) << "\n";
+    terminal_.out << (call_.name == "settings"  ? settings_schema()
+                      : call_.name == "profile" ? profile_schema()
+                                                : rulebook_schema())
+                  << "\n";
     return exit_status::ok;
 }
 

@@ -8,6 +8,7 @@ int main(int count, char** arguments) {
     const gotuned::Parsed parsed = gotuned::parse_arguments(count, arguments);
     if (!parsed.invocation) {
         (parsed.status == gotuned::exit_status::ok ? std::cout : std::cerr) << parsed.text;
+        if (parsed.json) std::cout << gotuned::error_json(parsed.status, parsed.text) << std::flush;
         return parsed.status;
     }
     const int status = gotuned::run_command(*parsed.invocation, gotuned::standard_terminal());

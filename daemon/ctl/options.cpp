@@ -2,9 +2,12 @@
 #include "ctl/options.h"
 
 #include <CLI/CLI.hpp>
+#include <algorithm>
 #include <filesystem>
+#include <limits>
 #include <sstream>
 
+#include "base/files.h"
 #include "base/text.h"
 
 namespace gotuned {
@@ -33,6 +36,13 @@ std::string absolute(const std::string& path) {
     std::error_code ignored;
     const auto full = std::filesystem::absolute(path, ignored);
     return full.empty() ? path : full.lexically_normal().string();
+}
+
+/// For CLI11: what is wrong with the argument; empty when nothing is.
+std::string wrong_id(const std::string& text) {
+    std::uint64_t id = 0;
+    if (parse_u64(text, id) && id > 0 && id <= std::numeric_limits<std::int64_t>::max()) return {};
+    return "'" + clean_text(text, 64) + "' is not the number of an adjustment; gotunectl status lists them";
 }
 
 struct Parser {
@@ -80,7 +90,7 @@ void Parser::add_changing() {
     auto* undo = add(Command::undo, "undo", "Puts an adjustment back, if its value is still ours and it is safe now");
     auto* id = undo->add_option("id", out.id, "The adjustment, as status and history number it")
                    ->type_name("ID")
-                   ->check(CLI::PositiveNumber);
+                   ->check(CLI::Validator(wrong_id, "", "adjustment"));
     auto* all = undo->add_flag("--all", out.all, "All adjustments in force")->excludes(id);
     undo->add_flag("--force", out.force, "Also when it is not safe now; says what will happen and asks (or --yes)");
     undo->add_flag("-y,--yes", out.yes, "Do not ask");
@@ -96,9 +106,9 @@ void Parser::add_changing() {
     auto* rule = resume->add_option("rule", out.rule, "The rule's name")->type_name("RULE");
     auto* target = resume->add_option("target", out.target, "The target")->type_name("TARGET");
     rule->needs(target);
-    auto* profile =
-        add(Command::profile, "profile",
-            "Shows the profile, or sets it: which packaged rules are enforced (observe, balanced, latency)");
+    auto* profile = add(Command::profile, "profile",
+                        "Shows the profile, or sets it: which packaged rules are enforced (observe, balanced, latency, "
+                        "or one of your own)");
     profile->add_option("name", out.name, "The profile to set")->type_name("NAME");
     profile->add_flag("-y,--yes", out.yes, "Do not ask");
 }
@@ -114,10 +124,11 @@ void Parser::add_offline() {
         ->type_name("DIR");
     check->add_option("--profiles", out.profiles, "Directory of the packaged profiles")->type_name("DIR");
     check->add_option("--profile", out.with_profile, "The profile to check with (observe)")->type_name("NAME");
-    auto* schema = add(Command::schema, "schema", "Prints the JSON Schema of rulebook files or of gotuned.yaml");
-    schema->add_option("name", out.name, "rulebook or settings")
+    auto* schema =
+        add(Command::schema, "schema", "Prints the JSON Schema of rulebook files, of profiles or of gotuned.yaml");
+    schema->add_option("name", out.name, "rulebook, profile or settings")
         ->required()
-        ->check(CLI::IsMember({"rulebook", "settings"}))
+        ->check(CLI::IsMember({"rulebook", "profile", "settings"}))
         ->type_name("NAME");
 }
 
@@ -156,6 +167,10 @@ std::string unknown_command(const CLI::App& app) {
 
 }  // namespace
 
+std::string error_json(int status, std::string_view text) {
+    return "{\"error\":" + json_quote(trim(text)) + ",\"status\":" + std::to_string(status) + "}\n";
+}
+
 Parsed parse_arguments(int count, const char* const* arguments) {
     Parser parser;
     try {
@@ -164,15 +179,18 @@ Parsed parse_arguments(int count, const char* const* arguments) {
         std::ostringstream out;
         std::ostringstream errors;
         const int code = parser.app.exit(error, out, errors);
-        if (code == 0) return {std::nullopt, exit_status::ok, out.str()};
-        return {std::nullopt, exit_status::usage, unknown_command(parser.app) + errors.str() + out.str()};
+        if (code == 0) return {std::nullopt, exit_status::ok, out.str(), false};
+        // What stands behind the mistake was not parsed, and scripts put --json there, too.
+        const bool json =
+            std::any_of(arguments, arguments + count, [](std::string_view one) { return one == "--json"; });
+        return {std::nullopt, exit_status::usage, unknown_command(parser.app) + errors.str() + out.str(), json};
     }
     Invocation& out = parser.out;
     if (!parser.run_dir.empty()) out.socket = parser.run_dir + "/control.sock";
     if (!out.rulebook.empty()) out.rulebook = absolute(out.rulebook);  // the daemon has another working directory
     // A forced write has a deadline of some seconds in the daemon, and there may be many of them.
     out.timeout = std::chrono::seconds(parser.timeout > 0 ? parser.timeout : changes_something(out.command) ? 60 : 10);
-    return {std::move(out), exit_status::ok, {}};
+    return {std::move(out), exit_status::ok, {}, false};
 }
 
 }  // namespace gotuned

@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 namespace gotuned {
@@ -47,7 +48,10 @@ struct Parsed {
     std::optional<Invocation> invocation{};
     int status = exit_status::ok;
     std::string text{};
+    bool json = false;  ///< --json was given: standard output gets the error, too
 };
+/// {"error": TEXT, "status": N}, a line: what stands on standard output with --json when there is no answer.
+std::string error_json(int status, std::string_view text);
 Parsed parse_arguments(int count, const char* const* arguments);
 
 }  // namespace gotuned

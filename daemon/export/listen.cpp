@@ -71,6 +71,7 @@ bool parse_endpoint(const std::string& address, Endpoint& out) {
         return ::inet_pton(AF_INET6, host.substr(1, host.size() - 2).c_str(), &v6->sin6_addr) == 1;
     }
     if (host == "localhost") host = "127.0.0.1";
+    if (host.empty()) host = "0.0.0.0";
     auto* v4 = reinterpret_cast<sockaddr_in*>(&out.name);
     v4->sin_family = AF_INET;
     v4->sin_port = htons(static_cast<std::uint16_t>(port));

@@ -1,9 +1,15 @@
 #include "main/options.h"
 
+#include <fmt/format.h>
+#include <sys/un.h>
+
 #include <CLI/CLI.hpp>
+#include <filesystem>
 #include <iostream>
 
+#include "base/text.h"
 #include "rulebook/expression.h"
+#include "rulebook/settings.h"
 
 namespace gotuned {
 namespace {
@@ -34,6 +40,28 @@ void add_duration(CLI::App& app, const std::string& name, std::optional<Duration
         ->type_name("DURATION");
 }
 
+/// For CLI11: what is wrong with the argument; empty when nothing is.
+std::string wrong_listen(const std::string& address) {
+    const std::string wrong = wrong_address(address);
+    return wrong.empty() ? wrong : clean_text(address) + " is not an address to listen on: " + wrong;
+}
+
+/// A socket's path must be absolute, and errors name a path that can be found again.
+std::string make_absolute(std::string& path) {
+    std::error_code error;
+    const auto full = std::filesystem::absolute(path, error).lexically_normal();
+    if (path.empty() || error) return "'" + clean_text(path) + "' is not a directory's name";
+    path = full.string();
+    return {};
+}
+
+std::string wrong_run_dir(const std::string& path) {
+    constexpr std::size_t longest = sizeof(sockaddr_un::sun_path) - sizeof "/control.sock";
+    return path.size() <= longest ? std::string()
+                                  : fmt::format("{} is too long: the control socket's path has at most {} bytes",
+                                                clean_text(path), sizeof(sockaddr_un::sun_path) - 1);
+}
+
 }  // namespace
 
 ParsedOptions parse_options(int argc, char** argv) {
@@ -50,15 +78,23 @@ ParsedOptions parse_options(int argc, char** argv) {
     app.add_option("--rulebook", options.rulebook, "directory of the operator's rulebook files")->capture_default_str();
     app.add_option("--packaged", options.packaged, "directory of the packaged rulebook files")->capture_default_str();
     app.add_option("--profiles", options.profiles, "directory of the profiles")->capture_default_str();
-    app.add_option("--profile", options.profile,
-                   "observe, balanced or latency; beats gotuned.yaml and `gotunectl profile`");
+    app.add_option("--profile", options.profile, "a file of the profiles; beats gotuned.yaml and `gotunectl profile`")
+        ->type_name("NAME");
     app.add_option("--listen", options.listen,
                    "address of the metrics server: 127.0.0.1:9713, [::1]:9713, unix:/path; may be given again")
-        ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll);
+        ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll)
+        ->type_name("ADDRESS")
+        ->check(CLI::Validator(wrong_listen, "", "listen"));
     add_duration(app, "--tick", options.tick, "time between two Snapshots");
     app.add_option("--state-dir", options.state_dir, "history, last-good rulebook, chosen profile")
-        ->capture_default_str();
-    app.add_option("--run-dir", options.run_dir, "journal, lock, control socket")->capture_default_str();
+        ->type_name("DIR")
+        ->capture_default_str()
+        ->transform(CLI::Validator(make_absolute, "", "directory"));
+    app.add_option("--run-dir", options.run_dir, "journal, lock, control socket")
+        ->type_name("DIR")
+        ->capture_default_str()
+        ->transform(CLI::Validator(make_absolute, "", "directory"))
+        ->check(CLI::Validator(wrong_run_dir, "", "run directory"));
     add_duration(app, "--for", options.run_for, "stop by itself after this time");
     app.add_flag("--table", options.table, "print a live table of the Go processes");
     app.add_flag("--leased", options.leased,

@@ -5,9 +5,11 @@
 
 #include <array>
 #include <cerrno>
+#include <filesystem>
 
 #include "base/files.h"
 #include "base/text.h"
+#include "rulebook/profiles.h"
 #include "rulebook/schema.h"
 #include "rulebook/table.h"
 
@@ -16,7 +18,6 @@ namespace {
 
 using enum FieldType;
 
-constexpr std::array<std::string_view, 3> profiles = {"observe", "balanced", "latency"};
 constexpr std::array<std::string_view, 1> off = {"off"};
 constexpr std::array<std::string_view, 2> buckets = {"coarse", "full"};
 constexpr std::array<std::string_view, 3> on_stops = {"lease", "keep", "undo"};
@@ -112,10 +113,9 @@ constexpr Table log_table = {"log", "log", "Logging.", log_fields};
 constexpr std::array settings_fields = {
     Field{.key = "version", .type = integer, .doc = "of the format", .fallback = "1", .least = 1, .most = 1},
     Field{.key = "profile",
-          .type = choice,
-          .doc = "which packaged rules are enforced, and their thresholds",
-          .fallback = "observe",
-          .choices = profiles},
+          .type = name,
+          .doc = "which packaged rules are enforced, and their thresholds: the name of a file in profiles/",
+          .fallback = "observe"},
     Field{.key = "environment",
           .type = text,
           .doc = "label, and default of env(\"GOTUNED_ENVIRONMENT\")",
@@ -141,23 +141,11 @@ constexpr std::array settings_fields = {
 constexpr Table settings_table = {"gotuned.yaml", "settings", "Settings of gotuned; everything has a default.",
                                   settings_fields};
 
-/// What is wrong with a `listen:` address; empty when nothing is.
-std::string wrong_address(const std::string& address) {
-    if (address.starts_with("unix:")) {
-        if (!address.starts_with("unix:/")) return "a unix socket has an absolute path: unix:/run/gotuned/http.sock";
-        return address.size() - 5 > 107 ? "the path of a unix socket has at most 107 bytes" : "";
-    }
-    const std::size_t colon = address.rfind(':');
-    if (colon == std::string::npos) return "the port is missing: 127.0.0.1:9713";
+constexpr std::uint64_t most_port = 65535;
+
+bool port_within(const std::string& address, std::uint64_t least) {
     std::uint64_t port = 0;
-    if (!parse_u64(address.substr(colon + 1), port) || port < 1 || port > 65535) return "the port is 1 to 65535";
-    std::string host = address.substr(0, colon);
-    std::array<unsigned char, 16> binary{};
-    if (host.empty() || host == "localhost" || ::inet_pton(AF_INET, host.c_str(), binary.data()) == 1) return {};
-    const bool brackets = host.starts_with('[') && host.ends_with(']');
-    if (brackets) host = host.substr(1, host.size() - 2);
-    if (::inet_pton(AF_INET6, host.c_str(), binary.data()) != 1) return "the host is an IP address or localhost";
-    return brackets ? "" : "an IPv6 address stands in brackets: [::1]:9713";
+    return parse_u64(address.substr(address.rfind(':') + 1), port) && port >= least && port <= most_port;
 }
 
 bool is_local(const std::string& address) {
@@ -168,12 +156,24 @@ bool is_local(const std::string& address) {
     return host == "[::1]";
 }
 
+/// Without a directory of profiles nothing is known against a name: the rulebook's errors will tell.
+void check_profile(const YamlFile& file, const std::string& profiles, Errors& errors) {
+    const YamlNode* node = file.root.find("profile");
+    std::error_code ignored;
+    if (node == nullptr || !is_kebab_case(node->text) || !std::filesystem::is_directory(profiles, ignored)) return;
+    if (std::string hint = missing_profile(node->text, profiles); !hint.empty())
+        errors.add(file, node->offset, fmt::format("there is no profile {}", node->text), std::move(hint));
+}
+
 void read_listen(const YamlFile& file, const YamlNode* node, Settings& settings, Errors& errors) {
     const std::vector<const YamlNode*> texts = read_texts(node);
     if (texts.empty()) return;
     settings.listen.clear();
     for (const YamlNode* text : texts) {
-        const std::string wrong = wrong_address(text->text);
+        std::string wrong = wrong_address(text->text);
+        // A scrape configuration cannot follow a port that changes at each start.
+        if (wrong.empty() && !text->text.starts_with("unix:") && !port_within(text->text, 1))
+            wrong = "the port is 1 to 65535";
         if (!wrong.empty()) {
             errors.add(file, text->offset,
                        fmt::format("{} is not an address to listen on", clean_text(text->text, 120)), wrong);
@@ -237,9 +237,26 @@ Settings read_settings(const YamlFile& file, Errors& errors) {
 
 }  // namespace
 
+std::string wrong_address(const std::string& address) {
+    if (address.starts_with("unix:")) {
+        if (!address.starts_with("unix:/")) return "a unix socket has an absolute path: unix:/run/gotuned/http.sock";
+        return address.size() - 5 > 107 ? "the path of a unix socket has at most 107 bytes" : "";
+    }
+    const std::size_t colon = address.rfind(':');
+    if (colon == std::string::npos) return "the port is missing: 127.0.0.1:9713";
+    if (!port_within(address, 0)) return "the port is 1 to 65535, or 0 for one that is free";
+    std::string host = address.substr(0, colon);
+    std::array<unsigned char, 16> binary{};
+    if (host.empty() || host == "localhost" || ::inet_pton(AF_INET, host.c_str(), binary.data()) == 1) return {};
+    const bool brackets = host.starts_with('[') && host.ends_with(']');
+    if (brackets) host = host.substr(1, host.size() - 2);
+    if (::inet_pton(AF_INET6, host.c_str(), binary.data()) != 1) return "the host is an IP address or localhost";
+    return brackets ? "" : "an IPv6 address stands in brackets: [::1]:9713";
+}
+
 bool reachable_by_others(const std::string& address) { return !is_local(address); }
 
-tl::expected<Settings, Diagnostics> load_settings(const std::string& path) {
+tl::expected<Settings, Diagnostics> load_settings(const std::string& path, const std::string& profiles) {
     auto text = gotuned::read_file(path, yaml_size_limit);
     if (!text) {
         if (text.error().code == ENOENT) return Settings{};
@@ -256,6 +273,7 @@ tl::expected<Settings, Diagnostics> load_settings(const std::string& path) {
     if (file.empty) return Settings{};
     Errors errors;
     check_map(file, file.root, settings_table, errors);
+    check_profile(file, profiles, errors);
     Settings settings = read_settings(file, errors);
     if (!errors.none()) return tl::unexpected(errors.take());
     return settings;

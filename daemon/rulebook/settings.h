@@ -45,11 +45,13 @@ struct Settings {
         LogLevel level = LogLevel::info;
     } log;
 };
-/// A missing or empty file gives the defaults. What this version does not have yet (web_config, notify, …) is an
-/// error that says so when it is set.
+/// What is wrong with an address to listen on; empty when nothing is.
+std::string wrong_address(const std::string& address);
 /// Whether others than this host could connect: such an address needs `plain: true`, on the command line, too.
 bool reachable_by_others(const std::string& address);
-tl::expected<Settings, Diagnostics> load_settings(const std::string& path);
+/// A missing or empty file gives the defaults. What this version does not have yet (web_config, notify, …) is an
+/// error that says so when it is set; so is a profile that is not in the directory `profiles`.
+tl::expected<Settings, Diagnostics> load_settings(const std::string& path, const std::string& profiles = {});
 std::string settings_schema();
 
 }  // namespace gotuned

@@ -11,6 +11,7 @@
 #include <set>
 
 #include "base/files.h"
+#include "rulebook/profiles.h"
 #include "rulebook/table.h"
 
 namespace gotuned {
@@ -108,12 +109,8 @@ SourceSet collect_sources(const RulebookSources& sources, Errors& errors) {
         if (std::optional<std::string> text = read_source(profile, errors))
             set.profile_file = SourceText{profile, std::move(*text), true};
     } else if (sources.profile != "observe") {  // observe enforces nothing: it needs no file
-        std::vector<std::string> known = {"observe"};
-        Errors ignored;
-        for (const std::string& name : yaml_files(sources.profiles, ignored))
-            known.push_back(name.substr(0, name.size() - 5));
         add(errors, sources.profiles, fmt::format("there is no profile {}", sources.profile),
-            did_you_mean(sources.profile, {known.begin(), known.end()}));
+            missing_profile(sources.profile, sources.profiles));
     }
     return set;
 }

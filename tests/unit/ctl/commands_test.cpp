@@ -89,6 +89,15 @@ TEST_CASE("without a daemon every command that needs one says how to start it, w
     }
 }
 
+TEST_CASE("with --json an error is JSON on standard output and text on standard error", "[ctl]") {
+    const Folder folder;
+    const Ran ran = run({"--json", "--run-dir", folder.path.string(), "status"});
+    CHECK(ran.status == exit_status::unreachable);
+    CHECK(holds(ran.error, "gotunectl: no daemon is listening"));
+    CHECK(ran.out.find("{\"error\":\"no daemon is listening") == 0);
+    CHECK(holds(ran.out, "\"status\":3}\n"));
+}
+
 TEST_CASE("a socket path that is too long is an error, not a cut name", "[ctl]") {
     const Ran ran = run({"--socket", "/" + std::string(200, 'x'), "status"});
     CHECK(ran.status == exit_status::unreachable);
@@ -184,5 +193,6 @@ TEST_CASE("check --config checks gotuned.yaml alone", "[ctl]") {
 
 TEST_CASE("schemas are printed without a daemon", "[ctl]") {
     CHECK(holds(run({"schema", "rulebook"}).out, "$schema"));
-    CHECK(holds(run({"schema", "settings"}).out, "$schema"));
+    CHECK(holds(run({"schema", "settings"}).out, "gotuned.yaml"));
+    CHECK(holds(run({"schema", "profile"}).out, "gotuned profile"));
 }

@@ -37,6 +37,23 @@ TEST_CASE("wrong usage has a status of its own", "[options]") {
     CHECK(parse({"--run-dir", "/a", "--socket", "/b", "status"}).status == exit_status::usage);
 }
 
+TEST_CASE("what is no number of an adjustment is said in words", "[options]") {
+    for (const char* wrong : {"abc", "0", "1.5", "99999999999999999999"}) {
+        const Parsed parsed = parse({"undo", wrong});
+        CAPTURE(parsed.text);
+        CHECK(parsed.status == exit_status::usage);
+        CHECK(parsed.text.find("'" + std::string(wrong) + "' is not the number of an adjustment") != std::string::npos);
+        CHECK(parsed.text.size() < 300);
+    }
+}
+
+TEST_CASE("wrong usage with --json is told to main, wherever the flag stands", "[options]") {
+    CHECK(parse({"--json", "undo", "abc"}).json);
+    CHECK(parse({"undo", "abc", "--json"}).json);
+    CHECK_FALSE(parse({"undo", "abc"}).json);
+    CHECK(error_json(2, "a \"b\"\nc\n") == "{\"error\":\"a \\\"b\\\"\\u000ac\",\"status\":2}\n");
+}
+
 TEST_CASE("common options may stand before and behind the command", "[options]") {
     for (const Parsed& parsed :
          {parse({"--json", "--run-dir", "/x", "status"}), parse({"status", "--json", "--run-dir", "/x"})}) {

@@ -274,6 +274,7 @@ TEST_CASE("a profile that is not there is an error with the nearest, and observe
     CHECK(layers.error().empty());
     layers.sources.profile = "balnced";
     CHECK(layers.error().find("there is no profile balnced\n    hint: did you mean balanced?") != std::string::npos);
+    CHECK(layers.error().find("profiles: balanced, observe") != std::string::npos);
     layers.sources.profile = "../etc/x";
     CHECK(layers.error().find("there is no profile") != std::string::npos);
 }

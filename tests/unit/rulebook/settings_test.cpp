@@ -72,7 +72,6 @@ TEST_CASE("a wrong setting is an error at its place") {
     CHECK(error("adjust: {per_minut: 5}\n") == "1:10 unknown key per_minut of adjust");
     CHECK(error("tick: 5\n") == "1:7 tick is a time, not 5");
     CHECK(error("tick: 1ms\n") == "1:7 tick is at least 100ms and at most 10m");
-    CHECK(error("profile: blanced\n") == "1:10 profile is one of observe, balanced, latency, not blanced");
     CHECK(error("adjust: {lease: 1s}\n") == "1:17 lease is at least 5s and at most 24h");
     CHECK(error("plain: yes\n") == "1:8 plain is true or false, not yes");
     CHECK(error("series: {max_services: 1e3}\n") == "1:24 max_services is a whole number, not 1e3");
@@ -82,6 +81,24 @@ TEST_CASE("a wrong setting is an error at its place") {
     CHECK(error("tick:\n") == "1:1 tick has no value");
     CHECK(error("- a\n") == "1:1 gotuned.yaml is a map, not a list");
     CHECK(error("tick: 5s\ntick: 6s\n") == "2:1 duplicate key tick");
+}
+
+TEST_CASE("a profile is any that has a file, and another is an error that lists them") {
+    const Folder folder;
+    const auto load = [&](const std::string& name) {
+        return load_settings(folder.write("gotuned.yaml", "profile: " + name + "\n"), folder.path("profiles"));
+    };
+    CHECK(load("mine"));  // without the directory nothing is known
+    folder.write("profiles/mine.yaml", "overrides: {}\n");
+    CHECK(load("mine")->profile == "mine");
+    CHECK(load("observe")->profile == "observe");
+    const auto wrong = load("mines");
+    REQUIRE_FALSE(wrong);
+    CHECK(wrong.error().front().message == "there is no profile mines");
+    CHECK(wrong.error().front().place.column == 10);
+    CHECK(wrong.error().front().hint.find("did you mean mine?") == 0);
+    CHECK(wrong.error().front().hint.find("profiles: mine, observe") != std::string::npos);
+    CHECK_FALSE(load("../mine"));
 }
 
 TEST_CASE("an address that others can reach needs plain: true") {
