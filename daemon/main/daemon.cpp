@@ -5,6 +5,7 @@
 #include <systemd/sd-daemon.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <csignal>
 #include <cstdlib>
@@ -15,6 +16,7 @@
 #include "main/capabilities.h"
 #include "main/daemon_impl.h"
 #include "main/lease.h"
+#include "main/probe_summary.h"
 
 namespace gotuned {
 
@@ -237,9 +239,14 @@ void Daemon::Impl::load_probes() {
     const ProbeFeatures& features = probes_->features();
     log_info("kernel {}, lockdown {}, BTF {}", features.kernel, features.lockdown,
              features.kernel_btf ? "present" : "absent");
-    for (const ProbeReport& report : probes_->reports())
-        if (!report.attached && !report.reason.empty())
-            log_warning("probe {} is not attached: {}", report.probe, report.reason);
+    const auto reports = probes_->reports();
+    for (const std::string& line : probe_summary(reports)) log_warning("{}", line);
+    windows_can_open_ = std::any_of(reports.begin(), reports.end(),
+                                    [](const ProbeReport& report) { return report.windowed && report.attached; });
+    if (::geteuid() != 0)
+        log_warning(
+            "not root: /proc/sys cannot be written, and processes of other users can neither be looked into nor "
+            "adjusted; rules that need it are refused, with the reason in gotunectl status");
 }
 
 Status Daemon::Impl::watch_signals() {

@@ -110,6 +110,7 @@ private:
     MonoTime next_tick_{};
     MonoTime next_cost_sample_{};
     std::uint64_t lost_events_ = 0;
+    bool windows_can_open_ = false;  ///< at start: what was refused then is refused at every tick
     bool recovered_ = false;
     bool stopping_ = false;
 

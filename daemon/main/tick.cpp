@@ -25,7 +25,7 @@ void Daemon::Impl::schedule_tick() {
     }
     tick_timer_ = std::move(*source);
 
-    if (!probes_ || stopping_) return;
+    if (!probes_ || !windows_can_open_ || stopping_) return;
     const auto window = windows_.next(now, next_tick_ - now);
     auto open = loop_.at(window.open, [this] { open_window(); });
     auto close = loop_.at(window.close, [this] { close_window(); });

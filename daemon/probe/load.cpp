@@ -64,8 +64,7 @@ void LoadedProbes::load_objects() {
                                      shared_maps};
         auto object = BpfObject::load(source, features_);
         if (!object) {
-            refused_[i] = to_string(object.error());
-            log_warning("{}", refused_[i]);
+            refused_[i] = to_string(object.error());  // for reports(): who starts us tells it once, not for each
             continue;
         }
         for (const char* map : {"shared", "watched", "threads", "slots"})

@@ -82,8 +82,7 @@ Result<BpfObject> BpfObject::load(const BpfObjectSource& source, const ProbeFeat
                     : load_those(*object, [&](const std::string& name) { return !refused.contains(name); });
         if (error != 0) said = last_libbpf_warning();
     }
-    if (error != 0)
-        return fail("cannot load the BPF object " + source.name + ": " + refusal_words(-error, features, said));
+    if (error != 0) return fail(refusal_words(-error, features, said));
     for (const auto& name : names) {
         Program program;
         program.name = name;

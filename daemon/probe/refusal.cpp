@@ -23,9 +23,11 @@ int listen(libbpf_print_level level, const char* format, va_list arguments) {
     std::vsnprintf(line.data(), line.size(), format, arguments);
     std::string text = line.data();
     while (!text.empty() && text.back() == '\n') text.pop_back();
-    // What only repeats that loading failed, and the verifier's log, say nothing to an operator.
-    const bool telling =
-        text.find("load failed") == std::string::npos && text.find("failed to load") == std::string::npos;
+    // What only repeats that loading failed, the guesses where nothing at all may be loaded, and the verifier's log say
+    // nothing to an operator.
+    const bool telling = text.find("load failed") == std::string::npos &&
+                         text.find("failed to load") == std::string::npos &&
+                         text.find("trivial BPF program") == std::string::npos;
     if (level == LIBBPF_WARN && telling && text.size() < 300) warning() = text;
     log_debug("{}", text);
     return 0;

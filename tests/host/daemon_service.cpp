@@ -66,6 +66,32 @@ TEST_CASE("--profile that is not there is wrong usage and lists those that are")
     CHECK(daemon.log().find("balanced, latency, observe") != std::string::npos);
 }
 
+TEST_CASE("a daemon without privileges says once what it cannot do, and does the rest") {
+    if (::geteuid() != 0) return;
+    const TempFolder folder;
+    DaemonProcess daemon(folder.path);
+    const std::string folders = "'" + folder.path.string() + "'";
+    CHECK(
+        run_command("cp " + build_folder() + "/gotuned " + folders + "/gotuned && chown -R nobody " + folders).status ==
+        0);
+    const auto ran = run_command("cd " + folders +
+                                 " && setpriv --reuid nobody --regid nogroup --clear-groups ./gotuned --run-dir run "
+                                 "--state-dir state --rulebook rules --packaged packaged --profiles profiles --config "
+                                 "none.yaml --listen 127.0.0.1:0 --tick 500ms --for 4s 2>&1");
+    CAPTURE(ran.output);
+    CHECK(ran.status == 0);
+    const auto count = [&](const std::string& text) {
+        std::size_t found = 0;
+        for (auto at = ran.output.find(text); at != std::string::npos; at = ran.output.find(text, at + 1)) ++found;
+        return found;
+    };
+    CHECK(count("no probe is attached") == 1);
+    CHECK(count("CAP_BPF") == 1);
+    CHECK(count("libbpf") == 0);
+    CHECK(count("not root: ") == 1);
+    CHECK(count("metrics at 127.0.0.1:") == 1);
+}
+
 TEST_CASE("a wrong gotuned.yaml is refused with its place") {
     const TempFolder folder;
     write_text(folder.path / "gotuned.yaml", "version: 1\ntikc: 5s\n");
