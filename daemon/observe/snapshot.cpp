@@ -19,6 +19,19 @@ constexpr std::array state_names{
     StateName{AdjustmentState::failed, "failed"},
 };
 
+struct CauseName {
+    UndoCause cause;
+    std::string_view name;
+};
+/// In the journal and in JSON: they stay.
+constexpr std::array cause_names{
+    CauseName{UndoCause::other, "other"},
+    CauseName{UndoCause::condition_over, "condition_over"},
+    CauseName{UndoCause::verification_failed, "verification_failed"},
+    CauseName{UndoCause::rule_gone, "rule_gone"},
+    CauseName{UndoCause::asked_for, "asked_for"},
+};
+
 bool before(const std::pair<Signal, SignalReading>& entry, Signal id) { return entry.first < id; }
 
 }  // namespace
@@ -51,6 +64,18 @@ std::string_view to_string(AdjustmentState state) {
 std::optional<AdjustmentState> parse_adjustment_state(std::string_view text) {
     for (const StateName& entry : state_names)
         if (entry.name == text) return entry.state;
+    return std::nullopt;
+}
+
+std::string_view to_string(UndoCause cause) {
+    for (const CauseName& entry : cause_names)
+        if (entry.cause == cause) return entry.name;
+    return "unknown";
+}
+
+std::optional<UndoCause> parse_undo_cause(std::string_view text) {
+    for (const CauseName& entry : cause_names)
+        if (entry.name == text) return entry.cause;
     return std::nullopt;
 }
 

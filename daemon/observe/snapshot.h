@@ -96,6 +96,17 @@ enum class AdjustmentState : std::uint8_t {
 std::string_view to_string(AdjustmentState state);
 std::optional<AdjustmentState> parse_adjustment_state(std::string_view text);
 
+/// Why an undo began: an undo that only the condition asked for may be called off, no other.
+enum class UndoCause : std::uint8_t {
+    other,                ///< a write that failed, a daemon that ends, a target that changed
+    condition_over,       ///< undo_when held
+    verification_failed,  ///< expect was not true
+    rule_gone,            ///< removed, no longer enforced, no longer matching, opted out
+    asked_for,            ///< by an operator
+};
+std::string_view to_string(UndoCause cause);
+std::optional<UndoCause> parse_undo_cause(std::string_view text);
+
 /// What the rulebook needs to know of an adjustment that is in force: plain data that tune reports and main
 /// puts into the next Snapshot. All adjustments of one decision share a group.
 struct LiveAdjustment {
@@ -110,6 +121,7 @@ struct LiveAdjustment {
     int step = 1;                                      ///< 1 for the first write of a chain
     MonoTime read_back{};                              ///< settle starts here
     MonoTime kept_at{};                                ///< meaningful in state kept
+    UndoCause undo_cause = UndoCause::other;           ///< meaningful in state undo_deferred
     /// before(x): values at the decision, by the printed expression.
     std::map<std::string, Reading<Value>> before{};
 };

@@ -75,6 +75,7 @@ private:
                 Decision made = decision(DecisionKind::undo, rule == nullptr ? unknown : *rule, target);
                 made.group = group.id;
                 made.step = group.step;
+                made.cause = UndoCause::rule_gone;
                 made.reason = std::move(reason);
                 out_.decisions.push_back(std::move(made));
             }
@@ -167,6 +168,7 @@ private:
     void count_unknown(const Rule& rule, const Absent& why) { ++out_.unknowns[{rule.name, why.reason}]; }
 
     void judge(const Rule& rule, Cell& cell, const LiveGroup& group, const EvaluationContext& live, bool news) {
+        if (group.condition_over) return call_off(rule, cell, group, live);
         if (group.phase == LiveGroup::Phase::hands_off || group.phase == LiveGroup::Phase::writing ||
             ended_.count(group.id) > 0)
             return;
@@ -225,8 +227,23 @@ private:
         Decision made = decision(DecisionKind::undo, rule, live.target);
         made.group = group.id;
         made.step = group.step;
+        made.cause = UndoCause::condition_over;
         made.reason = fmt::format("undo_when held for {}", to_string(time(rule.undo_for)));
         made.evidence = rule.undo_when->explain(live, cell.undo_when.of(rule.undo_when));
+        out_.decisions.push_back(std::move(made));
+    }
+
+    /// An undo that waits until it is safe is not wanted any more once the condition that it followed is back.
+    void call_off(const Rule& rule, Cell& cell, const LiveGroup& group, const EvaluationContext& live) {
+        if (!why_end(rule, group).empty() || !cell.clock.satisfied(rule.for_)) return;
+        // undo_when that is true beside the condition would begin the undo anew; unknown clears nothing.
+        if (rule.undo_when != nullptr && truth_of(value(rule.undo_when, cell.undo_when, live)) != Truth(false)) return;
+        cell.groups[group.id].undo_clock.reset();
+        Decision made = decision(DecisionKind::call_off, rule, live.target);
+        made.group = group.id;
+        made.step = group.step;
+        made.reason = fmt::format("when held for {} again", to_string(time(cell.clock.held())));
+        made.evidence = rule.when->explain(live, cell.when.of(rule.when));
         out_.decisions.push_back(std::move(made));
     }
 
@@ -301,6 +318,8 @@ std::string_view to_string(DecisionKind kind) {
             return "fail";
         case DecisionKind::undo:
             return "undo";
+        case DecisionKind::call_off:
+            return "call_off";
     }
     return "unknown";
 }

@@ -14,10 +14,11 @@
 namespace gotuned {
 
 enum class DecisionKind {
-    fire,  ///< the condition held for `for`: make these writes (tune's guard may refuse; repeated each Snapshot)
-    keep,  ///< verified through hold (or kept unverified)
-    fail,  ///< expect was false, or unknown to the end: undo the step, or keep when `otherwise: keep`
-    undo,  ///< undo_when held, or the rule is gone, no longer enforced, no longer matches, or opted out
+    fire,      ///< the condition held for `for`: make these writes (tune's guard may refuse; repeated each Snapshot)
+    keep,      ///< verified through hold (or kept unverified)
+    fail,      ///< expect was false, or unknown to the end: undo the step, or keep when `otherwise: keep`
+    undo,      ///< undo_when held, or the rule is gone, no longer enforced, no longer matches, or opted out
+    call_off,  ///< the condition is back while the undo that undo_when began is put off: no undo
 };
 std::string_view to_string(DecisionKind kind);
 
@@ -41,6 +42,7 @@ struct Decision {
     int step = 1;                           ///< fire: 1, or the next step of a live chain
     std::int64_t group = 0;                 ///< keep, fail, undo: the live group meant; fire with step > 1: the chain's
     Otherwise otherwise = Otherwise::undo;  ///< fail
+    UndoCause cause = UndoCause::other;     ///< undo
     bool verified = false;                  ///< keep: false is kept(unverified)
     std::string reason{};                   ///< "undo_when held for 10m", "expect false", "rule removed", …
     Evidence evidence{};
@@ -90,8 +92,9 @@ private:
 /// Timing, all by Snapshot::at: a clock (`for`, `undo_for`) counts the time between two Snapshots at which its
 /// condition was true; unknown adds nothing and the third unknown Snapshot in a row starts it anew, false at once. A
 /// rule whose adjustments are live fires again only for the next step of `repeat`. Drifted adjustments are left alone
-/// and keep their rule from firing; those whose undo is deferred are tune's. A target that has left the Snapshot (a
-/// process that ended) is tune's too: no decision is made about it.
+/// and keep their rule from firing; those whose undo is deferred are tune's, but an undo that only undo_when asked for
+/// is called off when the condition has held for `for` again and undo_when is false. A target that has left the
+/// Snapshot (a process that ended) is tune's too: no decision is made about it.
 Evaluation evaluate(const Rulebook& rulebook, const Snapshot& snapshot, RuleState& state);
 
 /// After a reload: keeps clocks and series of rules whose text did not change (rulebook.md, Loading); a changed

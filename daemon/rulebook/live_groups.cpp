@@ -34,7 +34,12 @@ void sum_up(LiveGroup& group) {
         group.read_back = std::max(group.read_back, adjustment->read_back);
         if (adjustment->state == AdjustmentState::kept) group.kept_at = std::max(group.kept_at, adjustment->kept_at);
     }
-    if (any(AdjustmentState::undo_deferred)) return;
+    if (any(AdjustmentState::undo_deferred)) {
+        group.condition_over = std::all_of(group.adjustments.begin(), group.adjustments.end(), [](const auto* a) {
+            return a->state != AdjustmentState::undo_deferred || a->undo_cause == UndoCause::condition_over;
+        });
+        return;
+    }
     if (any(AdjustmentState::planned)) {
         group.phase = LiveGroup::Phase::writing;
     } else if (any(AdjustmentState::applied)) {

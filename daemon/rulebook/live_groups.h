@@ -18,7 +18,8 @@ struct LiveGroup {
     };
     std::int64_t id = 0;
     Phase phase = Phase::hands_off;
-    bool drifted = false;  ///< some of it
+    bool drifted = false;         ///< some of it
+    bool condition_over = false;  ///< phase hands_off: an undo that undo_when began is deferred
     int step = 1;
     MonoTime read_back{};  ///< of the last write
     MonoTime kept_at{};    ///< of the last one kept

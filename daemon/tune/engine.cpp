@@ -59,6 +59,21 @@ Status EngineImpl::load() {
         record(std::move(entry));
         log_error("{}", warning);
     }
+    return find_broken_groups();
+}
+
+Status EngineImpl::find_broken_groups() {
+    std::set<std::int64_t> ending;
+    for (const auto& [id, live] : live_)
+        if (live.entry.undoing == Undoing::chain) ending.insert(live.entry.group);
+    if (ending.empty()) return {};
+    const auto entries = journal_->all_entries();
+    if (!entries) return fail(entries.error());
+    for (const JournalEntry& entry : *entries) {
+        const Knob* const knob = find_knob(entry.knob);
+        const bool one_shot = knob != nullptr && knob->traits().one_shot;
+        if (entry.closed() && !entry.let_go && !one_shot && ending.contains(entry.group)) broken_.insert(entry.group);
+    }
     return {};
 }
 
@@ -87,6 +102,9 @@ void EngineImpl::act(const std::vector<Decision>& decisions, const SnapshotPtr& 
                 break;
             case DecisionKind::undo:
                 on_undo(decision);
+                break;
+            case DecisionKind::call_off:
+                on_call_off(decision);
                 break;
         }
     }
@@ -142,7 +160,8 @@ void EngineImpl::on_keep(const Decision& decision) {
         if (live.entry.state != AdjustmentState::applied || live.entry.undoing != Undoing::none) continue;
         any = true;
         live.entry.state = AdjustmentState::kept;
-        live.entry.kept_at = clock_.mono();
+        live.entry.kept_at =
+            decision.at;  // not the clock, which is past the Snapshot: `every` counts between Snapshots
         save(live.entry);
         record(live, "kept", decision.verified ? decision.reason : "unverified: " + decision.reason, "rule");
         count(live.entry.rule, live.entry.knob, "kept");
@@ -166,7 +185,7 @@ void EngineImpl::on_fail(const Decision& decision) {
         record(live, "verify_failed", decision.reason, "rule");
         if (!keeps) continue;
         live.entry.state = AdjustmentState::kept;
-        live.entry.kept_at = clock_.mono();
+        live.entry.kept_at = decision.at;
         save(live.entry);
         record(live, "kept", "otherwise: keep", "rule");
     }
@@ -178,7 +197,8 @@ void EngineImpl::on_fail(const Decision& decision) {
     for (const std::int64_t id : ids) {
         const bool first = find(id)->entry.kept_at == MonoTime{};
         begin_undo(id, {.how_far = first ? Undoing::chain : Undoing::step,
-                        .reason = "verification failed: " + decision.reason});
+                        .cause = UndoCause::verification_failed,
+                        .reason = decision.reason});
     }
 }
 
@@ -188,7 +208,27 @@ void EngineImpl::on_undo(const Decision& decision) {
     for (const std::int64_t id : ids) {
         const Live& live = *find(id);
         if (live.entry.undoing == Undoing::chain || live.next) continue;  // said already
-        begin_undo(id, {.how_far = Undoing::chain, .reason = decision.reason});
+        begin_undo(id, {.how_far = Undoing::chain, .cause = decision.cause, .reason = decision.reason});
+    }
+}
+
+void EngineImpl::on_call_off(const Decision& decision) {
+    // One group is kept or put back as one. What the worker has may be written already: the next Snapshot says more.
+    const Ids ids = group_ids(decision.group);
+    const bool may = !broken_.contains(decision.group) && std::none_of(ids.begin(), ids.end(), [this](std::int64_t id) {
+        const Live& live = *find(id);
+        const bool waits = live.entry.undoing == Undoing::chain;
+        return live.in_flight || live.back || (waits && live.entry.undo_cause != UndoCause::condition_over);
+    });
+    if (!may) return;
+    for (const std::int64_t id : ids) {
+        Live& live = *find(id);
+        if (live.entry.state != AdjustmentState::undo_deferred) continue;
+        const std::string began = why(live.undo);
+        live.undo = {};
+        live.last_reason.clear();
+        back_to_kept(live);
+        record(live, "kept", fmt::format("{}: its undo is called off ({})", decision.reason, began), "rule");
     }
 }
 
@@ -234,6 +274,7 @@ std::vector<LiveAdjustment> EngineImpl::live() const {
         out.step = entry.step;
         out.read_back = entry.read_back;
         out.kept_at = entry.kept_at;
+        out.undo_cause = entry.undo_cause;
         out.before = entry.before_values;
         all.push_back(std::move(out));
     }

@@ -23,6 +23,7 @@ namespace gotuned {
 /// Why and how far something is put back.
 struct UndoRequest {
     Undoing how_far = Undoing::chain;
+    UndoCause cause = UndoCause::other;
     std::string reason{};
     std::string actor = "rule";
     Restore which = Restore::ours;
@@ -38,6 +39,7 @@ struct Live {
     std::uint64_t revision = 0;         ///< changes with each write, so that a look of before it says nothing
     UndoRequest undo{};                 ///< the one under way, when entry.undoing says so
     std::optional<UndoRequest> next{};  ///< asked for while in flight
+    bool back = false;                  ///< it holds the original again: only its heirs keep the undo from its end
     std::string last_reason{};          ///< of the last try to undo: a new record only for a new reason
     [[nodiscard]] KnobAt at(const Roots& roots) const { return {roots, entry.knob, entry.target, entry.place}; }
 };
@@ -65,6 +67,7 @@ public:
     EngineImpl(const EngineOptions& options, const Clock& clock, History* history, RunLock lock,
                std::unique_ptr<Journal> journal, std::string boot);
     Status load();
+    Status find_broken_groups();
 
     Status recover(const Snapshot& snapshot, const Rulebook* rulebook) override;
     void act(const std::vector<Decision>& decisions, const SnapshotPtr& snapshot) override;
@@ -105,6 +108,7 @@ private:
     void on_keep(const Decision& decision);
     void on_fail(const Decision& decision);
     void on_undo(const Decision& decision);
+    void on_call_off(const Decision& decision);
     void refuse(const Decision& decision, const Refused& refused, const Prepared& prepared);
 
     // write.cpp: groups of writes
@@ -113,7 +117,8 @@ private:
     void next_write(std::int64_t group);
     void finish_write(std::int64_t id, const WriteResult& result);
     void abandon_group(std::int64_t id, const WriteResult& result);
-    void back_to_kept(Live& live, const KnobState& held);
+    void back_to_kept(Live& live);
+    void back_a_step(Live& live, const KnobState& held);
 
     // undo.cpp
     void begin_undo(std::int64_t id, const UndoRequest& request);
@@ -143,6 +148,8 @@ private:
     void count(const std::string& rule, const std::string& knob, std::string_view outcome);
     void resolve(std::int64_t id, const UndoOutcome& outcome);
     void finish_batches();
+    /// Why an undo began, for people.
+    static std::string why(const UndoRequest& request);
     static UndoOutcome outcome_of(const Live& live, AdjustmentState state, const std::string& reason);
     [[nodiscard]] Ids ids() const;
     [[nodiscard]] Ids group_ids(std::int64_t group) const;
@@ -174,6 +181,7 @@ private:
         std::function<void(std::vector<UndoOutcome>)> done;
     };
     std::vector<Batch> batches_{};
+    std::set<std::int64_t> broken_{};  ///< groups of which one is put back: the others follow, whatever happens
     bool looking_ = false;
     bool circuit_told_ = false;
     Worker worker_;  ///< the last: it ends first, so that no job outlives what its Finish would touch

@@ -15,7 +15,7 @@ namespace {
 
 /// "gtnj": a database of another program is not taken for a journal.
 constexpr std::int64_t application_id = 0x67746e6a;
-constexpr std::int64_t version = 1;
+constexpr std::int64_t version = 2;
 constexpr int closed_kept = 1000;
 
 constexpr std::string_view schema = R"sql(
@@ -40,17 +40,26 @@ CREATE TABLE IF NOT EXISTS standing(
   failures INTEGER NOT NULL DEFAULT 0, yields INTEGER NOT NULL DEFAULT 0, yields_why TEXT NOT NULL DEFAULT '', PRIMARY KEY(rule, target));
 )sql";
 
+/// What version 1 did not have. Beside the schema, which makes what is missing whole, not what is there.
+struct LaterColumn {
+    std::string_view table, column, definition;
+};
+constexpr std::array later_columns{
+    LaterColumn{"adjustment", "undo_cause", "TEXT NOT NULL DEFAULT ''"},
+    LaterColumn{"standing", "cooldown_from", "INTEGER"},
+};
+
 constexpr std::string_view columns =
     "grp=?2, rule=?3, target=?4, place=?5, label=?6, knob=?7, boot=?8, state=?9, closed=?10, step=?11, original=?12, "
     "original_detail=?13, before=?14, before_detail=?15, wanted=?16, held=?17, held_detail=?18, undoing=?19, "
     "undo_reason=?20, "
-    "cooldown=?21, planned_at=?22, read_back=?23, kept_at=?24, since_ticks=?25, evidence=?26";
+    "cooldown=?21, planned_at=?22, read_back=?23, kept_at=?24, since_ticks=?25, evidence=?26, undo_cause=?27";
 
 constexpr std::string_view selection =
     "SELECT id, grp, rule, target, place, label, knob, boot, state, step, original, original_detail, before, "
     "before_detail, wanted, "
-    "held, held_detail, undoing, undo_reason, cooldown, planned_at, read_back, kept_at, since_ticks, evidence FROM "
-    "adjustment ";
+    "held, held_detail, undoing, undo_reason, cooldown, planned_at, read_back, kept_at, since_ticks, evidence, "
+    "undo_cause FROM adjustment ";
 
 std::int64_t to_ns(MonoTime time) { return time.time_since_epoch().count(); }
 MonoTime from_ns(std::int64_t ns) { return MonoTime(Duration(ns)); }
@@ -137,10 +146,9 @@ public:
 
     Status save(const Standing& standing) override {
         auto statement = database_.prepare(
-            "INSERT INTO standing(rule, target, boot, cooldown_until, quarantine_until, failures, yields, yields_why) "
-            "VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8) ON CONFLICT(rule, target) DO UPDATE SET boot=?3, "
-            "cooldown_until=?4, "
-            "quarantine_until=?5, failures=?6, yields=?7, yields_why=?8");
+            "INSERT INTO standing(rule, target, boot, cooldown_until, quarantine_until, failures, yields, yields_why, "
+            "cooldown_from) VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9) ON CONFLICT(rule, target) DO UPDATE SET "
+            "boot=?3, cooldown_until=?4, quarantine_until=?5, failures=?6, yields=?7, yields_why=?8, cooldown_from=?9");
         if (!statement) return fail(statement.error());
         statement->bind(1, standing.rule).bind(2, to_string(standing.target)).bind(3, boot_);
         bind_time(*statement, 4, standing.cooldown_until);
@@ -148,6 +156,7 @@ public:
         statement->bind(6, std::int64_t{standing.failures})
             .bind(7, std::int64_t{standing.yields})
             .bind(8, standing.yields_why);
+        bind_time(*statement, 9, standing.cooldown_from);
         crash_point("before journal standing");
         auto done = statement->run();
         crash_point("after journal standing");
@@ -162,8 +171,8 @@ public:
 
     Result<std::vector<Standing>> standings() override {
         auto statement = database_.prepare(
-            "SELECT rule, target, cooldown_until, quarantine_until, failures, yields, yields_why FROM standing WHERE "
-            "boot=?1");
+            "SELECT rule, target, cooldown_until, quarantine_until, failures, yields, yields_why, cooldown_from FROM "
+            "standing WHERE boot=?1");
         if (!statement) return fail(statement.error());
         statement->bind(1, boot_);
         std::vector<Standing> found;
@@ -179,6 +188,7 @@ public:
             standing.failures = static_cast<int>(statement->integer(4));
             standing.yields = statement->integer(5) != 0;
             standing.yields_why = statement->text(6);
+            if (!statement->is_null(7)) standing.cooldown_from = from_ns(statement->integer(7));
             found.push_back(std::move(standing));
         }
     }
@@ -238,6 +248,7 @@ private:
             .bind(21, std::int64_t{entry.cooldown.count()});
         statement->bind(22, to_ns(entry.planned_at)).bind(23, to_ns(entry.read_back)).bind(24, to_ns(entry.kept_at));
         statement->bind(25, static_cast<std::int64_t>(entry.since_ticks)).bind(26, entry.evidence);
+        statement->bind(27, to_string(entry.undo_cause));
         return statement->run();
     }
 
@@ -312,6 +323,7 @@ private:
         entry.kept_at = from_ns(row.integer(22));
         entry.since_ticks = static_cast<std::uint64_t>(row.integer(23));
         entry.evidence = row.text(24);
+        entry.undo_cause = parse_undo_cause(row.text(25)).value_or(UndoCause::other);
         if (!good) {
             return fail(fmt::format("adjustment {} in the journal cannot be understood: {} of {} stays as it is",
                                     entry.id, entry.knob, entry.label));
@@ -381,6 +393,12 @@ Status make_usable(const Database& database) {
     }
     std::string make =
         "BEGIN IMMEDIATE;" + std::string(schema) + fmt::format("PRAGMA application_id={};", application_id);
+    for (const auto& [table, column, definition] : later_columns) {
+        const auto there = database.integer(
+            fmt::format("SELECT count(*) FROM pragma_table_info('{}') WHERE name='{}'", table, column));
+        if (!there) return fail(there.error());
+        if (*there == 0) make += fmt::format("ALTER TABLE {} ADD COLUMN {} {};", table, column, definition);
+    }
     if (*found < version) make += fmt::format("PRAGMA user_version={};", version);
     return database.execute(make + "COMMIT");
 }

@@ -54,6 +54,7 @@ struct JournalEntry {
     std::optional<KnobState> set{};  ///< what the kernel held after the newest step; nothing while planned
     Undoing undoing = Undoing::none;
     std::string undo_reason{};
+    UndoCause undo_cause = UndoCause::other;
     Duration cooldown{};
     MonoTime planned_at{};
     MonoTime read_back{};
@@ -78,6 +79,7 @@ struct Standing {
     int failures = 0;     ///< verifications failed in a row
     bool yields = false;  ///< somebody else changed the value: until `resume RULE TARGET`
     std::string yields_why{};
+    std::optional<MonoTime> cooldown_from{};  ///< nothing: not known (an older version journaled it)
 };
 
 /// Flags of the whole node.

@@ -35,7 +35,7 @@ void EngineImpl::settle_planned(std::int64_t id) {
     const auto unchanged = live.knob->unchanged(at, live.entry.before);
     if ((unchanged && *unchanged) || live.knob->traits().one_shot) {
         if (first) return close(id, AdjustmentState::undone, "it had not been written yet", "start");
-        return back_to_kept(live, live.entry.before);
+        return back_a_step(live, live.entry.before);
     }
     begin_undo(id, {.how_far = first ? Undoing::chain : Undoing::step,
                     .reason = "the daemon ended while it was written",
@@ -98,18 +98,22 @@ Status EngineImpl::recover(const Snapshot& snapshot, const Rulebook* rulebook) {
         } else if (entry.state == AdjustmentState::planned) {
             settle_planned(id);
             // What goes back to a step that was kept must still stand by its rule.
-            if (!objection.empty() || in_group) begin_undo(id, {.reason = objection, .actor = "start"});
+            if (!objection.empty() || in_group)
+                begin_undo(id, {.cause = objection.empty() ? entry.undo_cause : UndoCause::rule_gone,
+                                .reason = objection,
+                                .actor = "start"});
         } else if (live->knob == nullptr || (!entry.set && entry.undoing == Undoing::none)) {
             begin_undo(
                 id, {.reason = "the journal does not say what was set", .actor = "start", .which = Restore::anything});
         } else if (entry.state == AdjustmentState::drifted) {
             continue;
         } else if (!objection.empty()) {
-            begin_undo(id, {.reason = objection, .actor = "start"});
+            begin_undo(id, {.cause = UndoCause::rule_gone, .reason = objection, .actor = "start"});
         } else if (entry.undoing == Undoing::chain || entry.state == AdjustmentState::undo_deferred || in_group) {
             const Undoing how_far = entry.undoing == Undoing::step && !in_group ? Undoing::step : Undoing::chain;
             const bool said = !entry.undo_reason.empty();
             begin_undo(id, {.how_far = how_far,
+                            .cause = entry.undo_cause,
                             .reason = said ? entry.undo_reason : "its group was being put back",
                             .actor = "start"});
         } else if (entry.undoing == Undoing::step ||

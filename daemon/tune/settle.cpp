@@ -59,7 +59,11 @@ void EngineImpl::close(std::int64_t id, AdjustmentState state, const std::string
     }
     watch_all(live, -1);
     resolve(id, outcome_of(live, state, reason));
-    if (!group_ids(entry.group).empty()) return;
+    if (!group_ids(entry.group).empty()) {
+        if (!quiet && !known) broken_.insert(entry.group);
+        return;
+    }
+    broken_.erase(entry.group);
     if (state == AdjustmentState::gone) {
         if (const auto standing = guard_.forget(entry.rule, entry.target))
             static_cast<void>(journal_->forget(*standing));
@@ -106,6 +110,27 @@ void EngineImpl::record(const Live& live, const std::string& event, const std::s
 
 void EngineImpl::count(const std::string& rule, const std::string& knob, std::string_view outcome) {
     ++totals_[{rule, knob, std::string(outcome)}];
+}
+
+std::string EngineImpl::why(const UndoRequest& request) {
+    std::string_view cause;
+    switch (request.cause) {
+        case UndoCause::condition_over:
+            cause = "condition over";
+            break;
+        case UndoCause::verification_failed:
+            cause = "verification failed";
+            break;
+        case UndoCause::rule_gone:
+            cause = "rule gone";
+            break;
+        case UndoCause::asked_for:
+            cause = "asked for";
+            break;
+        case UndoCause::other:
+            return request.reason;
+    }
+    return request.reason.empty() ? std::string(cause) : fmt::format("{}: {}", cause, request.reason);
 }
 
 UndoOutcome EngineImpl::outcome_of(const Live& live, AdjustmentState state, const std::string& reason) {

@@ -28,12 +28,19 @@ void EngineImpl::begin_undo(std::int64_t id, const UndoRequest& request) {
         // Its turn in the group has not come: nothing of this step is written.
         if (live->entry.kept_at == MonoTime{})
             return close(id, AdjustmentState::undone, "it had not been written yet", request.actor);
-        back_to_kept(*live, live->entry.before);
+        back_a_step(*live, live->entry.before);
         if (request.how_far == Undoing::step) return;
     }
+    // An end of the daemon says nothing of why a chain is being put back already.
+    const bool said = live->entry.undoing == Undoing::chain && request.cause == UndoCause::other;
     live->entry.undoing = request.how_far;
-    live->entry.undo_reason = request.reason;
     live->undo = request;
+    if (said) {
+        live->undo.cause = live->entry.undo_cause;
+        live->undo.reason = live->entry.undo_reason;
+    }
+    live->entry.undo_cause = live->undo.cause;
+    live->entry.undo_reason = live->undo.reason;
     live->last_reason.clear();
     save(live->entry);
     submit_undo(*live);
@@ -71,7 +78,8 @@ void EngineImpl::finish_undo(std::int64_t id, const UndoResult& result) {
     ++live->revision;
     take_heirs(*live, result.heirs);
     const UndoRequest request = live->undo;
-    std::string reason = request.reason;
+    live->back = result.held.has_value();
+    std::string reason = why(request);
     if (!result.reason.empty()) reason += (reason.empty() ? "" : "; ") + result.reason;
     switch (result.outcome) {
         case Outcome::undone:
@@ -79,7 +87,7 @@ void EngineImpl::finish_undo(std::int64_t id, const UndoResult& result) {
                 record(*live, "undone", reason, request.actor);
                 count(live->entry.rule, live->entry.knob, "undone");
                 if (!live->next) resolve(id, outcome_of(*live, AdjustmentState::undone, reason));
-                back_to_kept(*live, result.held ? *result.held : live->entry.before);
+                back_a_step(*live, result.held ? *result.held : live->entry.before);
                 break;
             }
             return close(id, request.end, reason, request.actor);
@@ -111,7 +119,9 @@ void EngineImpl::put_off(Live& live, AdjustmentState outcome, const std::string&
     live.last_reason = reason;
     live.undo.force = false;  // forcing was meant for now, not for later
     if (first) {
-        record(live, std::string(to_string(outcome)), reason, live.undo.actor);
+        const std::string began = why(live.undo);
+        record(live, std::string(to_string(outcome)), began.empty() ? reason : fmt::format("{}; {}", began, reason),
+               live.undo.actor);
         if (outcome == AdjustmentState::failed) count(live.entry.rule, live.entry.knob, "failed");
     }
     if (!live.next) resolve(live.entry.id, outcome_of(live, outcome, reason));
@@ -172,7 +182,9 @@ void EngineImpl::undo(std::int64_t id, bool force, const std::string& actor,
     }
     start_batch(meant, std::move(done));
     std::reverse(meant.begin(), meant.end());
-    for (const std::int64_t one : meant) begin_undo(one, {.reason = "asked for", .actor = actor, .force = force});
+    for (const std::int64_t one : meant)
+        begin_undo(one,
+                   {.cause = UndoCause::asked_for, .reason = force ? "forced" : "", .actor = actor, .force = force});
     // Whatever could be answered at once is answered from complete(), too.
     worker_.submit("nothing", clock_.mono(), []() -> Worker::Finish { return {}; });
 }

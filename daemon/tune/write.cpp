@@ -127,14 +127,19 @@ void EngineImpl::finish_write(std::int64_t id, const WriteResult& result) {
     next_write(group);
 }
 
-void EngineImpl::back_to_kept(Live& live, const KnobState& held) {
+void EngineImpl::back_to_kept(Live& live) {
     live.entry.state = AdjustmentState::kept;
-    live.entry.set = held;
-    live.entry.step = std::max(1, live.entry.step - 1);
     live.entry.undoing = Undoing::none;
     live.entry.undo_reason.clear();
+    live.entry.undo_cause = UndoCause::other;
     ++live.revision;
     save(live.entry);
+}
+
+void EngineImpl::back_a_step(Live& live, const KnobState& held) {
+    live.entry.set = held;
+    live.entry.step = std::max(1, live.entry.step - 1);
+    back_to_kept(live);
 }
 
 void EngineImpl::abandon_group(std::int64_t failed_id, const WriteResult& result) {
@@ -169,7 +174,7 @@ void EngineImpl::abandon_group(std::int64_t failed_id, const WriteResult& result
                 close(id, foreign ? AdjustmentState::refused : AdjustmentState::failed,
                       foreign ? result.reason : others, "rule");
             } else {
-                back_to_kept(live, live.entry.before);
+                back_a_step(live, live.entry.before);
                 if (id == failed_id) drift(live, result.reason);
             }
         } else if (live.entry.state == AdjustmentState::applied && live.entry.undoing == Undoing::none) {

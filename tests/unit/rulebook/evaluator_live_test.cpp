@@ -276,6 +276,77 @@ TEST_CASE("what has drifted or waits for its undo is left alone, and the rule do
     }
 }
 
+TEST_CASE("an undo that undo_when began and that waits is called off when the condition is back") {
+    Rule both = rule();
+    both.for_ = 5s;
+    both.undo_when = expression("fd.used < 300", ExpressionRole::undo_when);
+    const auto decided = [](const Rule& judged, UndoCause cause, std::string_view seen) {
+        Scene scene({judged});
+        scene.look();
+        scene.apply().undo_cause = cause;
+        scene.keep().state = AdjustmentState::undo_deferred;
+        std::string all;
+        for (const char letter : seen) {
+            if (letter == 't') scene.full();
+            if (letter == 'r') scene.roomy();
+            if (letter == 'l') scene.world.set(Signal::fd_used, count(100));
+            if (letter == '?') scene.blind();
+            scene.look();
+            const auto off = scene.of(DecisionKind::call_off);
+            CHECK(scene.last.decisions.size() == off.size());
+            all += off.empty() ? '.' : '!';
+            if (off.empty()) continue;
+            CHECK(off[0].group == 1);
+            CHECK(off[0].reason.starts_with("when held for "));
+        }
+        return all;
+    };
+    CHECK(decided(both, UndoCause::condition_over, "lrtt?tr") == "...!.!.");
+    CHECK(decided(both, UndoCause::verification_failed, "tttt") == "....");
+    CHECK(decided(both, UndoCause::rule_gone, "tttt") == "....");
+    CHECK(decided(both, UndoCause::asked_for, "tttt") == "....");
+    CHECK(decided(both, UndoCause::other, "tttt") == "....");
+    Rule still = both;
+    still.undo_when = expression("fd.used > 300", ExpressionRole::undo_when);
+    CHECK(decided(still, UndoCause::condition_over, "tttt") == "....");  // it would begin anew at once
+    Rule none = both;
+    none.undo_when = nullptr;
+    CHECK(decided(none, UndoCause::condition_over, "tttt") == ".!!!");
+    Rule observing = both;
+    observing.mode = Mode::observe;
+    CHECK(decided(observing, UndoCause::condition_over, "tttt") == "....");
+}
+
+TEST_CASE("a group is not called off while another of its undos has another cause") {
+    Scene scene({rule()});
+    scene.full();
+    scene.look();
+    scene.apply().undo_cause = UndoCause::condition_over;
+    scene.keep().state = AdjustmentState::undo_deferred;
+    LiveAdjustment other = scene.world.snapshot.adjustments[0];
+    other.id = 99;
+    other.undo_cause = UndoCause::asked_for;
+    scene.world.snapshot.adjustments.push_back(other);
+    scene.look();
+    CHECK(scene.of(DecisionKind::call_off).empty());
+}
+
+TEST_CASE("an undo says what began it") {
+    Rule undone = rule();
+    undone.undo_when = expression("true", ExpressionRole::undo_when);
+    undone.undo_for = 0s;
+    Scene scene({undone});
+    scene.full();
+    scene.look();
+    scene.apply();
+    scene.keep();
+    scene.look();
+    CHECK(scene.of(DecisionKind::undo).at(0).cause == UndoCause::condition_over);
+    scene.rulebook.rules.clear();
+    scene.look();
+    CHECK(scene.of(DecisionKind::undo).at(0).cause == UndoCause::rule_gone);
+}
+
 TEST_CASE("a reload keeps the clock of a rule whose condition did not change") {
     Rule ten = rule();
     ten.for_ = 10s;

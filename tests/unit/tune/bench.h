@@ -128,13 +128,15 @@ struct Bench {
         engine->act({decision}, snapshot());
         settle();
     }
-    void verdict(DecisionKind kind, Otherwise otherwise = Otherwise::undo) const {
+    void verdict(DecisionKind kind, Otherwise otherwise = Otherwise::undo, UndoCause cause = UndoCause::other) const {
         const LiveAdjustment live = engine->live().at(0);
         Decision decision;
         decision.kind = kind;
         decision.rule = live.rule;
         decision.target = live.target;
         decision.group = live.group;
+        decision.at = clock.mono();
+        decision.cause = cause;
         decision.mode = Mode::enforce;
         decision.verified = true;
         decision.otherwise = otherwise;
@@ -143,7 +145,8 @@ struct Bench {
     }
     void keep() const { verdict(DecisionKind::keep); }
     void fail() const { verdict(DecisionKind::fail); }
-    void undo() const { verdict(DecisionKind::undo); }
+    void undo(UndoCause cause = UndoCause::other) const { verdict(DecisionKind::undo, Otherwise::undo, cause); }
+    void call_off() const { verdict(DecisionKind::call_off); }
     void tick(Duration after = std::chrono::seconds(5)) {
         clock.advance(after);
         engine->tick(snapshot());
