@@ -101,9 +101,11 @@ std::optional<Refused> Guard::admit(const Decision& decision, MonoTime now) cons
         return Refused{Refusal::quarantine,
                        fmt::format("{} failed in a row, {}", standing.failures, left(*standing.quarantine_until, now))};
     }
-    if (decision.step <= 1 && standing.cooldown_until && now < *standing.cooldown_until) {
-        return Refused{Refusal::cooldown, left(*standing.cooldown_until, now)};
-    }
+    if (decision.step > 1 || !standing.cooldown_until) return std::nullopt;
+    // A reloaded rulebook may have shortened it; what it lengthens counts from the next end of a chain.
+    MonoTime until = *standing.cooldown_until;
+    if (standing.cooldown_from) until = std::min(until, *standing.cooldown_from + decision.cooldown);
+    if (now < until) return Refused{Refusal::cooldown, left(until, now)};
     return std::nullopt;
 }
 
@@ -121,6 +123,7 @@ void Guard::spend(std::size_t writes, MonoTime now) {
 
 Standing Guard::chain_ended(const std::string& rule, const TargetId& target, Duration cooldown, MonoTime now) {
     Standing& standing = at(rule, target);
+    standing.cooldown_from = now;
     standing.cooldown_until = now + cooldown;
     return standing;
 }

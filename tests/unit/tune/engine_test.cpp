@@ -105,6 +105,22 @@ TEST_CASE("a change that verified is kept, and undone when the rule says so") {
     CHECK(bench.told.last("undone").to == "60");
 }
 
+TEST_CASE("a change is kept as of the Snapshot that decided so, however late the loop gets to it") {
+    Bench bench;
+    bench.start();
+    bench.act(swap_to(bench, 10));
+    const Otherwise otherwise = GENERATE(Otherwise::undo, Otherwise::keep);
+    Decision decision;
+    decision.kind = otherwise == Otherwise::keep ? DecisionKind::fail : DecisionKind::keep;
+    decision.rule = "less-swap";
+    decision.group = bench.only().group;
+    decision.otherwise = otherwise;
+    decision.at = bench.clock.mono() + std::chrono::seconds(5);
+    bench.clock.advance(std::chrono::milliseconds(5003));
+    bench.act(decision);
+    CHECK(bench.only().kept_at == decision.at);
+}
+
 TEST_CASE("a change that did not verify is undone, and its quarantine doubles each time up to a limit") {
     Bench bench;
     bench.options.per_minute = 1000;
@@ -147,6 +163,25 @@ TEST_CASE("cooldown starts when the chain ends") {
     CHECK(bench.refusal() == "cooldown: 1m left");
     bench.clock.advance(std::chrono::minutes(1));
     bench.act(swap_to(bench, 10));
+    CHECK(bench.sysctl("vm/swappiness") == "10");
+}
+
+TEST_CASE("a cooldown that a reload has shortened is over sooner, also after a restart; a longer one is not later") {
+    Bench bench;
+    bench.start();
+    bench.act(swap_to(bench, 10));
+    bench.keep();
+    bench.undo();
+    bench.restart(nullptr);
+    bench.clock.advance(std::chrono::minutes(3));
+    Decision decision = swap_to(bench, 10);
+    decision.cooldown = std::chrono::hours(1);
+    bench.act(decision);
+    CHECK(bench.refusal() == "cooldown: 7m left");
+    decision.cooldown = std::chrono::minutes(5);
+    CHECK(bench.engine->plan({decision}, *bench.snapshot())[0].refused == "cooldown: 2m left");
+    bench.clock.advance(std::chrono::minutes(2));
+    bench.act(decision);
     CHECK(bench.sysctl("vm/swappiness") == "10");
 }
 
