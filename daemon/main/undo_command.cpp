@@ -32,15 +32,18 @@ int undo_command(const Options& options) {
         fmt::print(stderr, "gotuned undo: a daemon is running and holds the journal; ask it: gotunectl undo --all\n");
         return 1;
     }
-    bool all_back = true;
+    std::size_t back = 0;
     for (const UndoOutcome& outcome : *outcomes) {
         fmt::print("{} {} {} on {}{}{}\n", to_string(outcome.state), outcome.knob,
                    outcome.rule.empty() ? "" : "of " + outcome.rule, clean_text(outcome.target),
                    outcome.reason.empty() ? "" : ": ", clean_text(outcome.reason));
-        if (outcome.state == AdjustmentState::undo_deferred || outcome.state == AdjustmentState::failed)
-            all_back = false;
+        // A process that has ended took its value with it.
+        if (outcome.state == AdjustmentState::undone || outcome.state == AdjustmentState::gone) ++back;
     }
-    return all_back ? 0 : 1;
+    const auto left = outcomes->size() - back;
+    if (left == 0) return 0;
+    fmt::print(stderr, "gotuned undo: {} of {} values were not put back\n", left, outcomes->size());
+    return 1;
 }
 
 }  // namespace gotuned

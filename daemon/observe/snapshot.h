@@ -122,6 +122,8 @@ struct LiveAdjustment {
     MonoTime read_back{};                              ///< settle starts here
     MonoTime kept_at{};                                ///< meaningful in state kept
     UndoCause undo_cause = UndoCause::other;           ///< meaningful in state undo_deferred
+    std::string now{};   ///< state drifted: what it holds now, for people; empty when that is not known yet
+    std::string note{};  ///< state drifted, undo_deferred: why, for people
     /// before(x): values at the decision, by the printed expression.
     std::map<std::string, Reading<Value>> before{};
 };

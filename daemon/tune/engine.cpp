@@ -275,6 +275,13 @@ std::vector<LiveAdjustment> EngineImpl::live() const {
         out.read_back = entry.read_back;
         out.kept_at = entry.kept_at;
         out.undo_cause = entry.undo_cause;
+        if (entry.state == AdjustmentState::drifted) {
+            out.now = live.now;
+            out.note = "the rule yields until " + resume_command(entry.rule, entry.target);
+        } else if (entry.state == AdjustmentState::undo_deferred) {
+            const std::string began = why(live.undo);
+            out.note = began + (began.empty() || live.last_reason.empty() ? "" : "; ") + live.last_reason;
+        }
         out.before = entry.before_values;
         all.push_back(std::move(out));
     }
@@ -318,6 +325,14 @@ Status EngineImpl::resume(const std::string& rule, const TargetId& target, const
 void EngineImpl::rulebook_changed(const Rulebook& rulebook) {
     // A rule that is gone refuses nothing any more; its adjustments are the evaluator's to undo.
     std::erase_if(refused_, [&rulebook](const auto& item) { return rulebook.find(item.first.first) == nullptr; });
+}
+
+std::vector<Yield> EngineImpl::yields() const {
+    std::vector<Yield> all;
+    for (const Standing& standing : guard_.yielding())
+        all.push_back(
+            {standing.rule, standing.target, standing.yields_why, resume_command(standing.rule, standing.target)});
+    return all;
 }
 
 std::vector<AdjustmentTotal> EngineImpl::totals() const {

@@ -48,6 +48,14 @@ struct UndoOutcome {
     std::string reason{};
 };
 
+/// A rule that leaves a target alone until somebody says `command`.
+struct Yield {
+    std::string rule{};
+    TargetId target{};
+    std::string why{};
+    std::string command{};
+};
+
 /// Totals since start, for gotuned_adjustments_total{rule,knob,outcome}.
 struct AdjustmentTotal {
     std::string rule, knob, outcome;  ///< applied kept undone refused drifted gone failed verify_failed
@@ -93,6 +101,9 @@ public:
     [[nodiscard]] virtual bool circuit_open() const = 0;
     /// `resume RULE TARGET`: lifts a drifted adjustment's yield.
     virtual Status resume(const std::string& rule, const TargetId& target, const std::string& actor) = 0;
+
+    /// Rules that yield for a target because somebody else changed a value; also where no adjustment is left.
+    [[nodiscard]] virtual std::vector<Yield> yields() const = 0;
 
     [[nodiscard]] virtual std::vector<AdjustmentTotal> totals() const = 0;
     /// The rulebook was reloaded; adjustments whose rule was renamed or removed are the evaluator's to undo.

@@ -40,6 +40,7 @@ struct Live {
     UndoRequest undo{};                 ///< the one under way, when entry.undoing says so
     std::optional<UndoRequest> next{};  ///< asked for while in flight
     bool back = false;                  ///< it holds the original again: only its heirs keep the undo from its end
+    std::string now{};                  ///< drifted: what it holds, for people
     std::string last_reason{};          ///< of the last try to undo: a new record only for a new reason
     [[nodiscard]] KnobAt at(const Roots& roots) const { return {roots, entry.knob, entry.target, entry.place}; }
 };
@@ -59,6 +60,7 @@ struct PreparedWrite {
 struct Prepared {
     std::vector<PreparedWrite> writes{};
     std::optional<Refused> refused{};  ///< the whole decision
+    std::vector<Refused> standing{};   ///< all that the guard objects to
     std::string label{};
 };
 
@@ -86,6 +88,7 @@ public:
     [[nodiscard]] bool paused() const override { return guard_.paused(); }
     [[nodiscard]] bool circuit_open() const override { return guard_.circuit_open(); }
     Status resume(const std::string& rule, const TargetId& target, const std::string& actor) override;
+    [[nodiscard]] std::vector<Yield> yields() const override;
     [[nodiscard]] std::vector<AdjustmentTotal> totals() const override;
     void rulebook_changed(const Rulebook& rulebook) override;
     std::vector<UndoOutcome> stop(Duration patience) override;
@@ -125,12 +128,14 @@ private:
     void submit_undo(Live& live);
     void finish_undo(std::int64_t id, const UndoResult& result);
     void put_off(Live& live, AdjustmentState outcome, const std::string& reason);
-    void drift(Live& live, const std::string& reason);
+    void drift(Live& live, const std::string& reason, const std::string& now);
+    static std::string drift_words(const Live& live, const std::string& now);
     void look_at_all();
     void looked(const std::vector<LookResult>& results);
 
     // recover.cpp
     void settle_planned(std::int64_t id);
+    void forget_ended_yields();
     void adopt_or_undo(std::int64_t id, const Rulebook* rulebook);
 
     // descendants.cpp

@@ -89,24 +89,32 @@ Standing& Guard::at(const std::string& rule, const TargetId& target) {
 }
 
 std::optional<Refused> Guard::admit(const Decision& decision, MonoTime now) const {
-    if (decision.mode != Mode::enforce) return Refused{Refusal::observe, "the rule only observes"};
-    if (circuit_open_)
-        return Refused{Refusal::circuit_open, "too many verifications failed; gotunectl resume closes it"};
-    if (paused_) return Refused{Refusal::paused, "gotunectl resume lifts it"};
+    std::vector<Refused> all = objections(decision, now);
+    if (all.empty()) return std::nullopt;
+    return std::move(all.front());
+}
+
+std::vector<Refused> Guard::objections(const Decision& decision, MonoTime now) const {
+    std::vector<Refused> all;
+    const auto object = [&all](Refusal why, std::string detail) { all.push_back({why, std::move(detail)}); };
+    if (decision.mode != Mode::enforce) object(Refusal::observe, "the rule only observes");
+    if (circuit_open_) object(Refusal::circuit_open, "too many verifications failed; gotunectl resume closes it");
+    if (paused_) object(Refusal::paused, "gotunectl resume lifts it");
     const auto found = standings_.find({decision.rule, decision.target});
-    if (found == standings_.end()) return std::nullopt;
+    if (found == standings_.end()) return all;
     const Standing& standing = found->second;
-    if (standing.yields) return Refused{Refusal::yields, standing.yields_why};
-    if (standing.quarantine_until && now < *standing.quarantine_until) {
-        return Refused{Refusal::quarantine,
-                       fmt::format("{} failed in a row, {}", standing.failures, left(*standing.quarantine_until, now))};
-    }
-    if (decision.step > 1 || !standing.cooldown_until) return std::nullopt;
+    if (standing.yields)
+        object(Refusal::yields,
+               fmt::format("{}; until {}", standing.yields_why, resume_command(standing.rule, standing.target)));
+    if (standing.quarantine_until && now < *standing.quarantine_until)
+        object(Refusal::quarantine,
+               fmt::format("{} failed in a row, {}", standing.failures, left(*standing.quarantine_until, now)));
+    if (decision.step > 1 || !standing.cooldown_until) return all;
     // A reloaded rulebook may have shortened it; what it lengthens counts from the next end of a chain.
     MonoTime until = *standing.cooldown_until;
     if (standing.cooldown_from) until = std::min(until, *standing.cooldown_from + decision.cooldown);
-    if (now < until) return Refused{Refusal::cooldown, left(until, now)};
-    return std::nullopt;
+    if (now < until) object(Refusal::cooldown, left(until, now));
+    return all;
 }
 
 std::optional<Refused> Guard::afford(std::size_t writes, MonoTime now) const {
@@ -193,9 +201,27 @@ std::vector<Standing> Guard::expire(MonoTime now) {
     return expired;
 }
 
+bool Guard::yields(const std::string& rule, const TargetId& target) const {
+    const auto found = standings_.find({rule, target});
+    return found != standings_.end() && found->second.yields;
+}
+
+std::vector<Standing> Guard::yielding() const {
+    std::vector<Standing> all;
+    for (const auto& [key, standing] : standings_)
+        if (standing.yields) all.push_back(standing);
+    return all;
+}
+
 void Guard::close_circuit() {
     circuit_open_ = false;
     failures_.clear();
+}
+
+std::string resume_command(const std::string& rule, const TargetId& target) {
+    const auto* const process = std::get_if<ProcessId>(&target);
+    return fmt::format("gotunectl resume {} {}", rule,
+                       process != nullptr ? std::to_string(process->pid) : to_string(target));
 }
 
 std::string kubelet_objection(std::string_view cgroup_path, std::string_view knob) {

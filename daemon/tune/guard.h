@@ -60,6 +60,8 @@ public:
 
     /// Mode, circuit, pause, yield, cooldown, quarantine. A step of a live chain is not held up by cooldown.
     [[nodiscard]] std::optional<Refused> admit(const Decision& decision, MonoTime now) const;
+    /// All that admit() would object to, one after the other; the first is its answer.
+    [[nodiscard]] std::vector<Refused> objections(const Decision& decision, MonoTime now) const;
     /// The change budget of the node.
     [[nodiscard]] std::optional<Refused> afford(std::size_t writes, MonoTime now) const;
     void spend(std::size_t writes, MonoTime now);
@@ -78,6 +80,9 @@ public:
     /// Removes and gives back those that mean nothing any more.
     std::vector<Standing> expire(MonoTime now);
 
+    [[nodiscard]] bool yields(const std::string& rule, const TargetId& target) const;
+    [[nodiscard]] std::vector<Standing> yielding() const;
+
     void pause(bool paused) { paused_ = paused; }
     [[nodiscard]] bool paused() const { return paused_; }
     void close_circuit();
@@ -93,6 +98,9 @@ private:
     bool paused_ = false;
     bool circuit_open_ = false;
 };
+
+/// "gotunectl resume less-swap host", as an operator may type it.
+std::string resume_command(const std::string& rule, const TargetId& target);
 
 /// Why a cgroup of kubelet's must not be changed; empty when it is none of them, or may be.
 std::string kubelet_objection(std::string_view cgroup_path, std::string_view knob);

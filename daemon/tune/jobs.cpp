@@ -15,46 +15,45 @@ struct One {
     Outcome outcome = Outcome::undone;
     std::string reason{};
     std::optional<KnobState> held{};
+    std::string now{};
 };
 
 bool is_gone(const KnobAt& at) { return presence(at.roots, at.target, at.place) == Presence::gone; }
 
 One failed_or_gone(const KnobAt& at, const Error& error) {
-    if (is_gone(at)) return {Outcome::gone, "the target has ended", std::nullopt};
-    return {Outcome::failed, to_string(error), std::nullopt};
+    if (is_gone(at)) return {Outcome::gone, "the target has ended", std::nullopt, {}};
+    return {Outcome::failed, to_string(error), std::nullopt, {}};
 }
 
 /// One target or heir. Doing it twice is doing it once: an undo that was interrupted is simply done again.
 One undo_one(const Knob& knob, const KnobAt& at, const KnobState& to, const KnobState& ours, Restore which, bool force,
              const std::optional<KnobState>& earlier) {
-    if (knob.traits().one_shot) return {Outcome::undone, "nothing to undo", std::nullopt};
-    if (is_gone(at)) return {Outcome::gone, "the target has ended", std::nullopt};
+    if (knob.traits().one_shot) return {Outcome::undone, "nothing to undo", std::nullopt, {}};
+    if (is_gone(at)) return {Outcome::gone, "the target has ended", std::nullopt, {}};
     const auto already = knob.unchanged(at, to);
     if (!already) return failed_or_gone(at, already.error());
-    if (*already) return {Outcome::undone, {}, to};
+    if (*already) return {Outcome::undone, {}, to, {}};
     if (which == Restore::ours) {
         auto holds = knob.holds(at, ours);
         if (holds && !*holds && earlier) holds = knob.holds(at, *earlier);
         if (!holds) return failed_or_gone(at, holds.error());
         if (!*holds) {
             const auto now = knob.read(at);
-            return {Outcome::drifted,
-                    fmt::format("it holds {}, not our {}", now ? knob.describe(*now) : "something else",
-                                to_string(ours.value)),
-                    std::nullopt};
+            return {Outcome::drifted, "it is not ours any more", std::nullopt,
+                    now ? knob.describe(*now) : "something else"};
         }
     }
     if (!force) {
         const auto safe = knob.undo_safe(at, to);
         if (!safe) return failed_or_gone(at, safe.error());
-        if (!safe->safe) return {Outcome::deferred, safe->reason, std::nullopt};
+        if (!safe->safe) return {Outcome::deferred, safe->reason, std::nullopt, {}};
     }
     auto held = knob.restore(at, to, ours, which);
     if (!held) return failed_or_gone(at, held.error());
     std::string note;
     if (held->value != to.value)
         note = fmt::format("the kernel made {} of {}", knob.describe(*held), to_string(to.value));
-    return {Outcome::undone, std::move(note), std::move(*held)};
+    return {Outcome::undone, std::move(note), std::move(*held), {}};
 }
 
 KnobAt at_heir(const KnobAt& at, const Heir& heir) {
@@ -100,6 +99,7 @@ UndoResult run_undo(const UndoTask& task) {
     result.outcome = target.outcome;
     result.reason = target.reason;
     result.held = target.held;
+    result.now = target.now;
     if (!task.knob->traits().inherited) return result;
 
     std::vector<Heir> heirs = task.heirs;

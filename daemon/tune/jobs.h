@@ -51,7 +51,8 @@ struct UndoResult {
         failed,  ///< could not be written; to be tried again
     } outcome{};
     std::string reason{};
-    std::optional<KnobState> held{};  ///< what the target holds now
+    std::string now{};                ///< drifted: what the target holds, for people
+    std::optional<KnobState> held{};  ///< undone: what the target holds
     std::vector<Heir> heirs{};        ///< those that still hold something of ours
 };
 UndoResult run_undo(const UndoTask& task);

@@ -28,6 +28,7 @@ std::optional<Refused> EngineImpl::chain_objection(const Decision& decision) con
     for (const auto& [id, live] : live_) {
         const JournalEntry& entry = live.entry;
         if (entry.rule != decision.rule || entry.target != decision.target) continue;
+        if (entry.state == AdjustmentState::drifted) continue;  // the guard knows that the rule yields
         if (live.in_flight || entry.undoing != Undoing::none || entry.state == AdjustmentState::planned) {
             return Refused{Refusal::in_force, "it is being written or put back"};
         }
@@ -46,8 +47,11 @@ std::optional<Refused> EngineImpl::owner_objection(const Decision& decision, con
     for (const auto& [id, live] : live_) {
         const JournalEntry& entry = live.entry;
         if (entry.knob != write.planned->knob || id == write.chain) continue;
+        const bool drifted = entry.state == AdjustmentState::drifted;
+        if (entry.target == decision.target && entry.rule == decision.rule && drifted) continue;
         if (entry.target == decision.target)
-            return Refused{Refusal::held, fmt::format("by rule {} (adjustment {})", entry.rule, id)};
+            return Refused{Refusal::held,
+                           fmt::format("by rule {} (adjustment {}{})", entry.rule, id, drifted ? ", drifted" : "")};
         const bool inherited =
             process != nullptr && std::any_of(entry.heirs.begin(), entry.heirs.end(), [process](const Heir& heir) {
                 return heir.pid == process->pid && heir.start_ticks == process->start_ticks;
@@ -137,7 +141,8 @@ Prepared EngineImpl::prepare(const Decision& decision, const Snapshot& snapshot)
             objection = write.refused;
     }
     const MonoTime now = clock_.mono();
-    prepared.refused = guard_.admit(decision, now);
+    prepared.standing = guard_.objections(decision, now);
+    if (!prepared.standing.empty()) prepared.refused = prepared.standing.front();
     if (!prepared.refused) prepared.refused = chain_objection(decision);
     if (prepared.refused) return prepared;
     // A group is made whole or not at all; but what holds its value already needs no write.
@@ -151,6 +156,20 @@ Prepared EngineImpl::prepare(const Decision& decision, const Snapshot& snapshot)
         prepared.refused = guard_.afford(changes, now);
     return prepared;
 }
+
+namespace {
+
+/// Everything that holds one write back, so that nobody lifts one thing only to meet the next.
+std::string objections(const Prepared& prepared, const PreparedWrite& write) {
+    std::string text;
+    const auto add = [&text](const Refused& refused) { text += (text.empty() ? "" : "; ") + refused.text(); };
+    if (write.refused) add(*write.refused);
+    for (const Refused& refused : prepared.standing) add(refused);
+    if (text.empty() && prepared.refused) add(*prepared.refused);
+    return text;
+}
+
+}  // namespace
 
 std::vector<PlanItem> EngineImpl::plan(const std::vector<Decision>& decisions, const Snapshot& snapshot) const {
     std::vector<PlanItem> items;
@@ -170,10 +189,7 @@ std::vector<PlanItem> EngineImpl::plan(const std::vector<Decision>& decisions, c
             } else if (write.advises()) {
                 item.to = Value(write.planned->text);
             }
-            if (write.refused)
-                item.refused = write.refused->text();
-            else if (prepared.refused)
-                item.refused = prepared.refused->text();
+            item.refused = objections(prepared, write);
             item.mode = decision.mode;
             item.evidence = to_string(decision.evidence);
             items.push_back(std::move(item));

@@ -53,8 +53,8 @@ void EngineImpl::adopt_or_undo(std::int64_t id, const Rulebook* rulebook) {
     const auto holds = live.knob->holds(live.at(options_.roots), *entry.set);
     if (holds && !*holds) {
         const auto now = live.knob->read(live.at(options_.roots));
-        return drift(live, fmt::format("it holds {}, not our {}", now ? live.knob->describe(*now) : "something else",
-                                       live.knob->describe(*entry.set)));
+        const std::string words = now ? live.knob->describe(*now) : "something else";
+        return drift(live, drift_words(live, words), words);
     }
     if (entry.state == AdjustmentState::applied) {
         entry.read_back = clock_.mono();  // verification starts at settle
@@ -72,6 +72,19 @@ void EngineImpl::adopt_or_undo(std::int64_t id, const Rulebook* rulebook) {
     record(live, "adopted", rulebook == nullptr ? "without a rulebook" : "its rule still stands", "start");
 }
 
+/// A yield of which no adjustment tells any more lasts, too; but not longer than its process.
+void EngineImpl::forget_ended_yields() {
+    for (const Standing& standing : guard_.yielding()) {
+        const bool told = std::any_of(live_.begin(), live_.end(), [&standing](const auto& item) {
+            return item.second.entry.rule == standing.rule && item.second.entry.target == standing.target;
+        });
+        if (told || !std::holds_alternative<ProcessId>(standing.target)) continue;
+        if (presence(options_.roots, standing.target, {}) != Presence::gone) continue;
+        static_cast<void>(guard_.forget(standing.rule, standing.target));
+        static_cast<void>(journal_->forget(standing));
+    }
+}
+
 Status EngineImpl::recover(const Snapshot& snapshot, const Rulebook* rulebook) {
     // One group is written, fails and ends as one, also when it was interrupted after its first entry was journaled.
     std::set<std::int64_t> interrupted;
@@ -85,6 +98,7 @@ Status EngineImpl::recover(const Snapshot& snapshot, const Rulebook* rulebook) {
             live.entry.label = label_of(entry.target, snapshot);
         watch_all(live, 1);
     }
+    forget_ended_yields();
     Ids all = ids();
     std::reverse(all.begin(), all.end());
     for (const std::int64_t id : all) {
@@ -106,7 +120,11 @@ Status EngineImpl::recover(const Snapshot& snapshot, const Rulebook* rulebook) {
             begin_undo(
                 id, {.reason = "the journal does not say what was set", .actor = "start", .which = Restore::anything});
         } else if (entry.state == AdjustmentState::drifted) {
-            continue;
+            Live& drifted = *find(id);
+            drifted.entry.undoing = Undoing::none;
+            // The yield is journaled after the drift: it may be missing.
+            if (!guard_.yields(entry.rule, entry.target))
+                save(guard_.yield(entry.rule, entry.target, "it was changed by somebody else"));
         } else if (!objection.empty()) {
             begin_undo(id, {.cause = UndoCause::rule_gone, .reason = objection, .actor = "start"});
         } else if (entry.undoing == Undoing::chain || entry.state == AdjustmentState::undo_deferred || in_group) {

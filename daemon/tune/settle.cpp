@@ -67,7 +67,7 @@ void EngineImpl::close(std::int64_t id, AdjustmentState state, const std::string
     if (state == AdjustmentState::gone) {
         if (const auto standing = guard_.forget(entry.rule, entry.target))
             static_cast<void>(journal_->forget(*standing));
-    } else {
+    } else if (!known) {
         save(guard_.chain_ended(entry.rule, entry.target, entry.cooldown, clock_.mono()));
     }
 }

@@ -93,9 +93,15 @@ void EngineImpl::finish_undo(std::int64_t id, const UndoResult& result) {
             return close(id, request.end, reason, request.actor);
         case Outcome::gone:
             return close(id, AdjustmentState::gone, result.reason, request.actor);
-        case Outcome::drifted:
-            drift(*live, result.reason);
-            return close(id, AdjustmentState::drifted, reason, request.actor);
+        case Outcome::drifted: {
+            // It stays: people are to see the original for as long as the rule yields.
+            const std::string words = drift_words(*live, result.now);
+            const std::string began = why(request);
+            drift(*live, began.empty() ? words : fmt::format("{}; found when it was to be put back ({})", words, began),
+                  result.now);
+            if (!live->next) resolve(id, outcome_of(*live, AdjustmentState::drifted, words + "; it is left alone"));
+            break;
+        }
         case Outcome::deferred:
             put_off(*live, AdjustmentState::undo_deferred, result.reason);
             break;
@@ -127,12 +133,27 @@ void EngineImpl::put_off(Live& live, AdjustmentState outcome, const std::string&
     if (!live.next) resolve(live.entry.id, outcome_of(live, outcome, reason));
 }
 
-void EngineImpl::drift(Live& live, const std::string& reason) {
-    if (live.entry.state == AdjustmentState::drifted) return;
+std::string EngineImpl::drift_words(const Live& live, const std::string& now) {
+    const auto words = [&live](const KnobState& state) {
+        return live.knob != nullptr ? live.knob->describe(state) : to_string(state.value);
+    };
+    return fmt::format("it holds {}, not our {}; the original was {}", now,
+                       live.entry.set ? words(*live.entry.set) : to_string(live.entry.wanted),
+                       words(live.entry.original));
+}
+
+void EngineImpl::drift(Live& live, const std::string& reason, const std::string& now) {
+    const bool known = live.entry.state == AdjustmentState::drifted;
+    live.now = now;
     live.entry.state = AdjustmentState::drifted;
     live.entry.undoing = Undoing::none;
+    live.entry.undo_reason.clear();
+    live.entry.undo_cause = UndoCause::other;
     ++live.revision;
     save(live.entry);
+    if (known) return;
+    // Cooldown counts from here: `resume` means now.
+    save(guard_.chain_ended(live.entry.rule, live.entry.target, live.entry.cooldown, clock_.mono()));
     save(guard_.yield(live.entry.rule, live.entry.target, reason));
     record(live, "drifted", reason, "someone else");
     count(live.entry.rule, live.entry.knob, "drifted");
@@ -167,8 +188,10 @@ void EngineImpl::looked(const std::vector<LookResult>& results) {
             end_gone(result.id, "the target has ended");
         } else if (result.presence == Presence::replaced) {
             begin_undo(result.id, {.reason = "the process executes another program now", .actor = "exec"});
-        } else if (!result.holds && live->entry.state != AdjustmentState::drifted) {
-            drift(*live, fmt::format("it holds {}, not our {}", result.now, live->knob->describe(*live->entry.set)));
+        } else if (live->entry.state == AdjustmentState::drifted) {
+            live->now = result.holds ? live->knob->describe(*live->entry.set) : result.now;
+        } else if (!result.holds) {
+            drift(*live, drift_words(*live, result.now), result.now);
         }
     }
 }

@@ -175,7 +175,7 @@ void EngineImpl::abandon_group(std::int64_t failed_id, const WriteResult& result
                       foreign ? result.reason : others, "rule");
             } else {
                 back_a_step(live, live.entry.before);
-                if (id == failed_id) drift(live, result.reason);
+                if (id == failed_id) drift(live, result.reason, {});
             }
         } else if (live.entry.state == AdjustmentState::applied && live.entry.undoing == Undoing::none) {
             begin_undo(id, {.how_far = how_far, .reason = others});
