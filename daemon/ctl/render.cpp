@@ -98,12 +98,25 @@ std::string adjustments_table(const Json& adjustments, unsigned width) {
                      {"TARGET", false, true},
                      {"KNOB"},
                      {"WAS", true},
-                     {"IS", true},
-                     {"STATE"}});
-    for (const Json& one : adjustments)
+                     {"SET", true},
+                     {"STATE"},
+                     {"", false, true}});
+    for (const Json& one : adjustments) {
+        const std::string now = str(one, "now");
+        std::string note = str(one, "note");
+        if (!now.empty()) note = "now " + now + (note.empty() ? "" : "; " + note);
         table.row({str(one, "id"), str(one, "rule"), target_name(one), str(one, "knob"), brief(at(one, "original")),
-                   brief(at(one, "set")), str(one, "state")});
+                   brief(at(one, "set")), str(one, "state"), note});
+    }
     return "\nAdjustments in force:\n" + table.print(width);
+}
+
+std::string yields_text(const Json& yields) {
+    std::string out;
+    for (const Json& one : yields)
+        out += fmt::format("  {} on {}: {}; until {}\n", str(one, "rule"), target_name(one), str(one, "why"),
+                           str(one, "command"));
+    return out.empty() ? out : "\nRules that yield, because somebody else changed a value:\n" + out;
 }
 
 /// Only what does not work: probes that are not attached, knobs that cannot be written, events that were lost.
@@ -152,7 +165,8 @@ std::string status_text(const Json& status, unsigned width) {
     for (const Json& error : at(rulebook, "errors"))
         if (at(error, "text").is_string()) out += "\n" + at(error, "text").get<std::string>() + "\n";
     out += "\n" + processes_table(at(status, "processes"), width) + standings_table(at(status, "standings"), width) +
-           adjustments_table(at(status, "adjustments"), width) + troubles(status) + conflicts(status);
+           adjustments_table(at(status, "adjustments"), width) + yields_text(at(status, "yields")) + troubles(status) +
+           conflicts(status);
     return out;
 }
 
@@ -165,10 +179,25 @@ void evidence_lines(const Json& evidence, std::size_t depth, std::string& out) {
     for (const Json& part : at(evidence, "parts")) evidence_lines(part, depth + 1, out);
 }
 
+/// "would" only of what would be made at once.
+std::string explained_write(const Json& write, bool free) {
+    const std::string advice = str(write, "text");
+    const std::string refused = str(write, "refused");
+    const bool would = free && refused.empty();
+    if (would && !advice.empty()) return fmt::format("  advises: {}\n", advice);
+    std::string what = advice.empty() ? fmt::format("set {} to {}", str(write, "knob"), reading(at(write, "to")))
+                                      : "advise: " + advice;
+    if (const Json& now = at(write, "now"); now.is_object()) what += " (now " + reading(now) + ")";
+    if (const std::string clamped = str(write, "clamped"); !clamped.empty()) what += "; clamped: " + clamped;
+    return fmt::format("  {} {}{}\n", would ? "would" : "would not now", what,
+                       refused.empty() ? "" : "; refused: " + refused);
+}
+
 std::string explained_target(const Json& one) {
     std::string out = "\n" + target_name(one) + "\n";
     if (const std::string error = str(one, "error"); !error.empty()) return out + "  " + error + "\n";
-    if (const std::string note = str(one, "note"); !note.empty()) out += "  " + note + "\n";
+    if (const std::string note = str(one, "note"); !note.empty() && at(one, "held_back").empty())
+        out += "  " + note + "\n";
     out += fmt::format("  {} for {} of {}\n", str(one, "sentence"),
                        to_string(Quantity{number(one, "held_seconds"), unit::time}),
                        to_string(Quantity{number(one, "needed_seconds"), unit::time}));
@@ -180,11 +209,9 @@ std::string explained_target(const Json& one) {
     tree("when", "when");
     tree("expect", "expect");
     tree("undo_when", "undo_when");
-    for (const Json& write : at(one, "writes")) {
-        const std::string advice = str(write, "text");
-        out += advice.empty() ? fmt::format("  would set {} to {}\n", str(write, "knob"), reading(at(write, "to")))
-                              : fmt::format("  advises: {}\n", advice);
-    }
+    for (const Json& reason : at(one, "held_back"))
+        if (reason.is_string()) out += fmt::format("  held back: {}\n", clean_text(reason.get<std::string>(), 4096));
+    for (const Json& write : at(one, "writes")) out += explained_write(write, at(one, "held_back").empty());
     return out;
 }
 

@@ -108,15 +108,19 @@ Json json_of(const Diagnostic& diagnostic) {
 }
 
 Json json_of(const LiveAdjustment& adjustment, const TargetNamer& name) {
-    return {{"id", adjustment.id},
-            {"group", adjustment.group},
-            {"rule", adjustment.rule},
-            {"target", json_of(adjustment.target, name)},
-            {"knob", adjustment.knob},
-            {"original", json_of(adjustment.original)},
-            {"set", json_of(adjustment.set)},
-            {"state", text(to_string(adjustment.state))},
-            {"step", adjustment.step}};
+    Json out{{"id", adjustment.id},
+             {"group", adjustment.group},
+             {"rule", adjustment.rule},
+             {"target", json_of(adjustment.target, name)},
+             {"knob", adjustment.knob},
+             {"original", json_of(adjustment.original)},
+             {"set", json_of(adjustment.set)},
+             {"state", text(to_string(adjustment.state))},
+             {"step", adjustment.step}};
+    if (adjustment.state == AdjustmentState::drifted) out["now"] = adjustment.now;
+    if (adjustment.state == AdjustmentState::undo_deferred) out["undo_cause"] = text(to_string(adjustment.undo_cause));
+    if (!adjustment.note.empty()) out["note"] = adjustment.note;
+    return out;
 }
 
 Json json_of(const PlannedWrite& write) {
@@ -129,6 +133,17 @@ Json json_of(const PlannedWrite& write) {
     } else {
         out["to"] = json_of(write.to);
     }
+    return out;
+}
+
+/// A write with what the engine makes of it: what it holds now, the value within the bounds, what it objects to.
+Json json_of(const PlannedWrite& write, const PlanItem* planned) {
+    Json out = json_of(write);
+    if (planned == nullptr) return out;
+    if (planned->now.present()) out["now"] = json_of(planned->now);
+    if (planned->to.present() && write.text.empty()) out["to"] = json_of(planned->to);
+    out["clamped"] = planned->clamped;
+    out["refused"] = planned->refused;
     return out;
 }
 
@@ -233,6 +248,12 @@ std::string status_json(const StatusInput& input, const TargetNamer& name) {
     out["standings"] = input.evaluation == nullptr ? Json::array() : standings_json(*input.evaluation, name);
     out["adjustments"] = Json::array();
     for (const LiveAdjustment& adjustment : input.adjustments) out["adjustments"].push_back(json_of(adjustment, name));
+    out["yields"] = Json::array();
+    for (const Yield& yield : input.yields)
+        out["yields"].push_back({{"rule", yield.rule},
+                                 {"target", json_of(yield.target, name)},
+                                 {"why", yield.why},
+                                 {"command", yield.command}});
     out["probes"] = probes_json(input);
     out["drops"] = Json::array();
     for (const Probes::Drop& drop : input.drops)
@@ -333,7 +354,10 @@ std::string explain_json(const Rule& rule, const std::vector<ExplainedTarget>& t
             if (explanation.expect) target["expect"] = json_of(*explanation.expect);
             if (explanation.undo_when) target["undo_when"] = json_of(*explanation.undo_when);
             target["writes"] = Json::array();
-            for (const PlannedWrite& write : explanation.writes) target["writes"].push_back(json_of(write));
+            for (std::size_t i = 0; i < explanation.writes.size(); ++i)
+                target["writes"].push_back(
+                    json_of(explanation.writes[i], i < one.plan.size() ? &one.plan[i] : nullptr));
+            target["held_back"] = one.held_back;
             target["note"] = explanation.note;
         }
         out["targets"].push_back(std::move(target));

@@ -34,6 +34,7 @@ struct StatusInput {
     const Snapshot* snapshot = nullptr;  ///< may be null before the first tick
     const Evaluation* evaluation = nullptr;
     std::vector<LiveAdjustment> adjustments{};
+    std::vector<Yield> yields{};
     std::vector<ProbeReport> probes{};
     ProbeFeatures features{};
     std::vector<Probes::Drop> drops{};
@@ -59,6 +60,8 @@ std::string plan_json(const std::vector<PlanItem>& items, const std::string& sha
 struct ExplainedTarget {
     TargetId target{};
     Result<Explanation> explanation{};
+    std::vector<std::string> held_back{};  ///< what keeps the whole rule from acting now
+    std::vector<PlanItem> plan{};          ///< what the engine says of each write, in their order; may be empty
 };
 std::string explain_json(const Rule& rule, const std::vector<ExplainedTarget>& targets, const TargetNamer& name);
 

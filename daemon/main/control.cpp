@@ -13,6 +13,7 @@
 #include "export/pages.h"
 #include "main/conflicts.h"
 #include "main/daemon_impl.h"
+#include "main/held_back.h"
 #include "main/targets.h"
 
 namespace gotuned {
@@ -205,6 +206,7 @@ void Daemon::Impl::status(Reply reply) {
     input.snapshot = snapshot_.get();
     input.evaluation = &evaluation_;
     input.adjustments = engine_->live();
+    input.yields = engine_->yields();
     if (probes_) {
         input.probes = probes_->reports();
         input.features = probes_->features();
@@ -260,7 +262,11 @@ std::vector<PlanItem> Daemon::Impl::plan_of(const Rulebook& rulebook) const {
     if (rulebook_->running() && rulebook_->running().get() != &rulebook)
         carry_over(*rulebook_->running(), rulebook, state);
     const Rulebook at_once = without_waiting(rulebook);
-    return engine_->plan(evaluate(at_once, *snapshot_, state).decisions, *snapshot_);
+    // What has drifted is no reason for silence: the rule would act, and the engine says that it yields.
+    Snapshot without_drift = *snapshot_;
+    std::erase_if(without_drift.adjustments,
+                  [](const LiveAdjustment& one) { return one.state == AdjustmentState::drifted; });
+    return engine_->plan(evaluate(at_once, without_drift, state).decisions, *snapshot_);
 }
 
 void Daemon::Impl::explain(const std::string& rule_name, const std::string& target, Reply reply) {
@@ -279,12 +285,31 @@ void Daemon::Impl::explain(const std::string& rule_name, const std::string& targ
     if (!targets) return reply(fail(targets.error()));
     std::vector<ExplainedTarget> explained;
     for (const TargetId& id : *targets)
-        if (scope_of(id) == rule->scope)
-            explained.push_back({id, gotuned::explain(*rulebook, *snapshot_, rule_state_, rule_name, id)});
+        if (scope_of(id) == rule->scope) explained.push_back(explained_on(*rule, id));
     if (explained.empty())
         return reply(fail(fmt::format("rule {} is evaluated for a {}, and '{}' is none", rule->name,
                                       to_string(rule->scope), clean_text(target))));
     reply(explain_json(*rule, explained, namer()));
+}
+
+ExplainedTarget Daemon::Impl::explained_on(const Rule& rule, const TargetId& target) const {
+    ExplainedTarget out{
+        target, gotuned::explain(*rulebook_->running(), *snapshot_, rule_state_, rule.name, target), {}, {}};
+    if (!out.explanation) return out;
+    std::vector<LiveAdjustment> live = engine_->live();
+    std::erase_if(live, [&](const auto& one) { return one.rule != rule.name || one.target != target; });
+    const auto& standings = evaluation_.standings;
+    const auto standing = std::find_if(standings.begin(), standings.end(), [&](const RuleStanding& one) {
+        return one.rule == rule.name && one.target == target;
+    });
+    out.held_back =
+        held_back(rule, *out.explanation, live, standing == standings.end() ? nullptr : &*standing, snapshot_->at);
+    const bool busy = std::any_of(live.begin(), live.end(), [](const LiveAdjustment& one) {
+        return one.state != AdjustmentState::kept && one.state != AdjustmentState::drifted;
+    });
+    // What is being written, verified or put back is said above: the engine would only repeat it.
+    if (!busy) out.plan = engine_->plan({as_if_it_fired(rule, target, *out.explanation, live)}, *snapshot_);
+    return out;
 }
 
 void Daemon::Impl::history(unsigned limit, const std::string& rule, const std::string& target, Reply reply) {

@@ -12,6 +12,7 @@
 #include "export/control.h"
 #include "export/control_server.h"
 #include "export/http_server.h"
+#include "export/json.h"
 #include "export/metrics.h"
 #include "main/daemon.h"
 #include "main/event_loop.h"
@@ -76,6 +77,7 @@ private:
     Status reload_rulebook(const std::string& actor);
     void rulebook_was_loaded(const RulebookPtr& before);
     void look_for_conflicts(const Rulebook& rulebook);
+    [[nodiscard]] ExplainedTarget explained_on(const Rule& rule, const TargetId& target) const;
     [[nodiscard]] std::vector<PlanItem> plan_of(const Rulebook& rulebook) const;
     [[nodiscard]] std::function<std::string(const TargetId&)> namer() const;
     [[nodiscard]] std::string not_ready_reason() const;  ///< empty when ready

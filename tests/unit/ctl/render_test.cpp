@@ -86,6 +86,37 @@ TEST_CASE("an explanation shows the tree of values", "[render]") {
     CHECK(holds(text, "advises: raise it"));
 }
 
+TEST_CASE("an explanation says would only of what would be done now") {
+    const std::string write =
+        R"({"knob":"rlimit.nofile","to":{"text":"65536"},"now":{"text":"1024"},"refused":"REFUSED"})";
+    const auto explained = [&](const std::string& refused, const std::string& held) {
+        std::string one = write;
+        one.replace(one.find("REFUSED"), 7, refused);
+        return render_explanation(
+            R"({"rule":"r","targets":[{"target":{"name":"t"},"writes":[)" + one + R"(],"held_back":[)" + held + "]}]}",
+            0);
+    };
+    CHECK(holds(explained("", ""), "  would set rlimit.nofile to 65536 (now 1024)\n"));
+    const std::string cooling = explained("cooldown: 4m left", "");
+    CHECK(holds(cooling, "  would not now set rlimit.nofile to 65536 (now 1024); refused: cooldown: 4m left\n"));
+    const std::string off = explained("", R"("the condition is false")");
+    CHECK(holds(off, "  held back: the condition is false\n  would not now set rlimit.nofile to 65536"));
+    CHECK_FALSE(holds(off, "would set"));
+}
+
+TEST_CASE("status tells what a drifted value holds, what was set, the original, and what lifts the yield") {
+    const std::string text = render_status(
+        R"json({"adjustments":[{"id":3,"rule":"raise","target":{"name":"payments pid 4711"},"knob":"rlimit.nofile",)json"
+        R"json("original":{"text":"256"},"set":{"text":"1024"},"state":"drifted","now":"2000 (hard 4096)",)json"
+        R"json("note":"the rule yields until gotunectl resume raise 4711"}],)json"
+        R"json("yields":[{"rule":"raise","target":{"name":"payments pid 4711"},"why":"it holds 2000",)json"
+        R"json("command":"gotunectl resume raise 4711"}]})json",
+        0);
+    for (const char* part : {"256", "1024", "drifted", "now 2000 (hard 4096); the rule yields until gotunectl resume",
+                             "raise on payments pid 4711: it holds 2000; until gotunectl resume raise 4711"})
+        CHECK(holds(text, part));
+}
+
 TEST_CASE("a plan says what would be made and what refused", "[render]") {
     const std::string text = render_plan(R"({"profile":"observe","items":[
       {"rule":"a","target":{"name":"t"},"knob":"k","mode":"enforce","now":{"text":"1"},"to":{"text":"2"},"clamped":"","refused":""},

@@ -89,6 +89,43 @@ TEST_CASE("an explanation is a tree with the values that were seen", "[json]") {
     CHECK(json["targets"][1]["error"] == "no such target");
 }
 
+TEST_CASE("an explanation carries what holds the rule back, and each write", "[json]") {
+    Rule rule;
+    Explanation explanation;
+    explanation.writes.emplace_back().knob = "rlimit.nofile";
+    explanation.writes[0].to = Reading<Value>(Value(count(9)));
+    PlanItem item;
+    item.now = Reading<Value>(Value(count(1)));
+    item.to = Reading<Value>(Value(count(8)));
+    item.clamped = "lowered";
+    item.refused = "cooldown: 4m left";
+    const Json json = Json::parse(
+        explain_json(rule, {{HostId{}, explanation, {"the condition is false"}, {item}}}, name))["targets"][0];
+    CHECK(json["held_back"][0] == "the condition is false");
+    CHECK(json["writes"][0]["now"]["value"] == 1);
+    CHECK(json["writes"][0]["to"]["value"] == 8);
+    CHECK(json["writes"][0]["clamped"] == "lowered");
+    CHECK(json["writes"][0]["refused"] == "cooldown: 4m left");
+}
+
+TEST_CASE("status carries what a drifted value holds, and the rules that yield", "[json]") {
+    StatusInput input;
+    LiveAdjustment live;
+    live.state = AdjustmentState::drifted;
+    live.now = "77";
+    live.note = "the rule yields";
+    input.adjustments = {live};
+    live.state = AdjustmentState::undo_deferred;
+    live.undo_cause = UndoCause::rule_gone;
+    input.adjustments.push_back(live);
+    input.yields = {{"r", HostId{}, "it holds 77", "gotunectl resume r host"}};
+    const Json json = Json::parse(status_json(input, name));
+    CHECK(json["adjustments"][0]["now"] == "77");
+    CHECK(json["adjustments"][0]["note"] == "the rule yields");
+    CHECK(json["adjustments"][1]["undo_cause"] == "rule_gone");
+    CHECK(json["yields"][0]["command"] == "gotunectl resume r host");
+}
+
 TEST_CASE("history, plan and undo keep their field names", "[json]") {
     HistoryEntry entry;
     entry.id = 3;
