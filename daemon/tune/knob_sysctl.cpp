@@ -2,13 +2,12 @@
 // evened out, since several hold more than one number, by tabs; put back as the text that was there.
 #include <fcntl.h>
 #include <fmt/format.h>
-#include <linux/openat2.h>
 #include <sys/statvfs.h>
-#include <sys/syscall.h>
 #include <unistd.h>
 
 #include <cerrno>
 #include <cmath>
+#include <vector>
 
 #include "base/text.h"
 #include "rulebook/knob_catalogue.h"
@@ -35,21 +34,25 @@ Result<std::string> relative_path(std::string_view knob) {
     return path;
 }
 
-/// Beneath PROC/sys and through no symbolic link, whatever the name holds.
+/// Beneath PROC/sys and through no symbolic link, whatever the name holds: part by part, since openat2(2) is taken away
+/// by RestrictSUIDSGID= (its flags lie where a system-call filter cannot look).
 Result<Fd> open_sysctl(const KnobAt& at, int flags) {
     const auto path = relative_path(at.knob);
     if (!path) return fail(path.error());
     const std::string root = at.roots.proc + "/sys";
-    const Fd directory(::open(root.c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC));
-    if (!directory.valid()) return fail("cannot open " + root, errno, "host");
-    open_how how{};
-    how.flags = static_cast<unsigned>(flags | O_CLOEXEC | O_NOFOLLOW);
-    how.resolve = RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS | RESOLVE_NO_MAGICLINKS;
-    Fd file(static_cast<int>(::syscall(SYS_openat2, directory.get(), path->c_str(), &how, sizeof how)));
-    if (!file.valid()) {
-        return fail(
-            fmt::format("cannot open {}", at.knob), errno, "host",
-            errno == EROFS || errno == EACCES ? "ProtectKernelTunables= or a container makes /proc/sys read-only" : "");
+    Fd file(::open(root.c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC));
+    if (!file.valid()) return fail("cannot open " + root, errno, "host");
+    const std::vector<std::string_view> parts = split(*path, '/');
+    for (std::size_t i = 0; i < parts.size(); ++i) {
+        const int how = i + 1 < parts.size() ? O_PATH | O_DIRECTORY : flags;
+        Fd next(::openat(file.get(), std::string(parts[i]).c_str(), how | O_NOFOLLOW | O_CLOEXEC));
+        if (!next.valid()) {
+            return fail(fmt::format("cannot open {}", at.knob), errno, "host",
+                        errno == EROFS || errno == EACCES
+                            ? "ProtectKernelTunables= or a container makes /proc/sys read-only"
+                            : "");
+        }
+        file = std::move(next);
     }
     return file;
 }
