@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <fmt/format.h>
 #include <spawn.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -94,6 +95,7 @@ Status start_lease(const LeaseCommand& command) {
 }
 
 int lease_command(const Options& options) {
+    ::umask(0022);  // the unit's is for the daemon's own files; drop-ins are for everybody to read
     const auto started = start_lease({.run_dir = options.run_dir});
     if (started) return 0;
     fmt::print(stderr, "gotuned lease: {}; what is changed is put back now\n", to_string(started.error()));
