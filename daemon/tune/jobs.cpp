@@ -49,9 +49,14 @@ One undo_one(const Knob& knob, const KnobAt& at, const KnobState& to, const Knob
         if (!safe->safe) return {Outcome::deferred, safe->reason, std::nullopt, {}};
     }
     auto held = knob.restore(at, to, ours, which);
+    // An undo of the newest step alone may have been interrupted halfway: some threads have what the step before set.
+    if (held && earlier) {
+        const auto holds = knob.holds(at, *earlier);
+        if (holds && *holds) held = knob.restore(at, to, *earlier, Restore::ours);
+    }
     if (!held) return failed_or_gone(at, held.error());
-    std::string note;
-    if (held->value != to.value)
+    std::string note = knob.left_alone(at, to);
+    if (note.empty() && held->value != to.value)
         note = fmt::format("the kernel made {} of {}", knob.describe(*held), to_string(to.value));
     return {Outcome::undone, std::move(note), std::move(*held), {}};
 }

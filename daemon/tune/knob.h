@@ -61,7 +61,7 @@ Presence presence(const Roots& roots, const TargetId& target, const std::string&
 /// Which threads a restore() touches; without meaning for knobs of one value.
 enum class Restore {
     ours,      ///< what holds our value
-    anything,  ///< whatever is not the original: after a write that was interrupted
+    anything,  ///< whatever may be of a write that was interrupted
 };
 
 struct KnobTraits {
@@ -97,6 +97,8 @@ public:
     /// Puts `original` back. Reads back.
     [[nodiscard]] virtual Result<KnobState> restore(const KnobAt& at, const KnobState& original, const KnobState& ours,
                                                     Restore which) const = 0;
+    /// After restore(), for people: what of it somebody else had changed, so that it was not put back; empty: nothing.
+    [[nodiscard]] virtual std::string left_alone(const KnobAt&, const KnobState& /*original*/) const { return {}; }
     /// Whether the knob is exactly as it was journaled.
     [[nodiscard]] virtual Result<bool> unchanged(const KnobAt& at, const KnobState& before) const;
     /// Whether what we wrote is still there.

@@ -100,7 +100,7 @@ public:
         const auto put = each_thread(at, [&](pid_t thread, const CpuSet& now) -> Status {
             const ThreadMask& mask = was->of(thread);
             if (is(now, mask, *allowed)) return {};
-            if (which == Restore::ours && Value(now) != ours.value) return {};
+            if (!is_ours(now, ours, which)) return {};
             auto set = set_thread_mask(thread, mask);
             // Its old CPUs have left the cpuset: the kernel itself would put it on all that are left.
             if (!set && set.error().code == EINVAL) set = set_thread_mask(thread, {true, {}});
@@ -108,6 +108,20 @@ public:
         });
         if (!put) return fail(put.error());
         return read(at);
+    }
+
+    [[nodiscard]] std::string left_alone(const KnobAt& at, const KnobState& original) const override {
+        const auto was = ThreadMasks::decode(original.detail);
+        const auto allowed = allowed_cpus(at.roots, pid(at));
+        if (!was || !allowed) return {};
+        std::size_t strange = 0;
+        const auto looked = each_thread(at, [&](pid_t thread, const CpuSet& now) -> Status {
+            if (!is(now, was->of(thread), *allowed)) ++strange;
+            return {};
+        });
+        if (!looked || strange == 0) return {};
+        return fmt::format("{} {} a mask that is not ours and {} left alone", strange,
+                           strange == 1 ? "thread has" : "threads have", strange == 1 ? "was" : "were");
     }
 
     [[nodiscard]] Result<bool> unchanged(const KnobAt& at, const KnobState& before) const override {
@@ -163,6 +177,13 @@ private:
     }
     static bool is(const CpuSet& now, const ThreadMask& mask, const CpuSet& allowed) {
         return mask.full ? mask_of(now, allowed).full : now == mask.cpus;
+    }
+
+    /// After a write that was interrupted our mask may have been narrowed by the kernel, but it has no CPU more.
+    static bool is_ours(const CpuSet& now, const KnobState& ours, Restore which) {
+        const auto* const set = std::get_if<CpuSet>(&ours.value);
+        if (set == nullptr) return false;
+        return which == Restore::ours ? now == *set : !now.empty() && now.intersect(*set) == now;
     }
 
     static Result<std::map<pid_t, ThreadMask>> look(const KnobAt& at, const CpuSet& allowed) {

@@ -357,6 +357,52 @@ TEST_CASE("a thread that pins itself afterwards is left alone, the others are pu
     CHECK(mask(thread) == all_cpus(child));
 }
 
+TEST_CASE("an undo says how many threads it left alone, because somebody else has moved them") {
+    ProcessBench bench;
+    Child child;
+    if (one_cpu_only(child)) return;
+    child.start_thread();
+    bench.act(bench.pin(child, "0"));
+    child.pin_itself(1);
+    bench.undo();
+    CHECK(bench.told.last("undone").reason ==
+          "the test says so; 1 thread has a mask that is not ours and was left alone");
+}
+
+TEST_CASE("a write that was interrupted is undone on the threads that it reached, and on no other") {
+    ProcessBench bench;
+    Child child;
+    if (one_cpu_only(child)) return;
+    const pid_t thread = child.start_thread();
+    const Knob& knob = *find_knob(affinity);
+    const KnobAt at{{}, affinity, child.id(), {}};
+    const auto before = knob.read(at);
+    REQUIRE(set_thread_mask(thread, {false, CpuSet({0})}));
+    child.pin_itself(1);  // by somebody else
+    REQUIRE(knob.restore(at, *before, {CpuSet({0}), {}}, Restore::anything));
+    CHECK(mask(thread) == all_cpus(child));
+    CHECK(mask(child.pid()) == "1");
+    CHECK(knob.left_alone(at, *before).starts_with("1 thread has"));
+}
+
+TEST_CASE("threads that still have what an earlier step set go back, too") {
+    ProcessBench bench;
+    Child child;
+    if (one_cpu_only(child)) return;
+    const pid_t thread = child.start_thread();
+    bench.act(bench.pin(child, "0"));
+    bench.keep();
+    Decision step = bench.pin(child, "1");
+    step.step = 2;
+    step.group = bench.only().group;
+    bench.act(step);
+    REQUIRE(mask(thread) == "1");
+    REQUIRE(set_thread_mask(thread, {false, CpuSet({0})}));  // as an undo of the step does, before it is killed
+    bench.undo();
+    CHECK(mask(thread) == all_cpus(child));
+    CHECK(mask(child.pid()) == all_cpus(child));
+}
+
 TEST_CASE("a process that was moved whole by somebody else is drifted") {
     ProcessBench bench;
     Child child;
