@@ -96,8 +96,10 @@ void Daemon::Impl::tick() {
     rescan_if_blind();
     const std::vector<LiveAdjustment> live = engine_->live();
     // What we changed is what expect looks at: it is read again even where the process is idle.
-    for (const LiveAdjustment& adjustment : live)
+    for (const LiveAdjustment& adjustment : live) {
         if (const auto* process = std::get_if<ProcessId>(&adjustment.target)) observer_->touch(*process);
+        if (const auto* cgroup = std::get_if<CgroupId>(&adjustment.target)) observer_->touch(*cgroup);
+    }
 
     snapshot_ = observer_->observe(scheduled, clock_.wall(), live);
     const RulebookPtr& rulebook = rulebook_->running();

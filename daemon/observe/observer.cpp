@@ -44,6 +44,10 @@ public:
         if (const auto known = processes_.find(process); known != processes_.end()) known->second.touch();
     }
 
+    void touch(const CgroupId& cgroup) override {
+        if (const auto known = cgroups_.find(cgroup); known != cgroups_.end()) known->second.touch();
+    }
+
     void want_sysctls(std::set<std::string> names) override { host_.want_sysctls(std::move(names)); }
 
     void name_services(std::function<std::string(const GoProcess&)> name) override {

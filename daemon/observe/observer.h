@@ -35,6 +35,8 @@ public:
     virtual void lost(const ProcessId& process, MonoTime now) = 0;
     /// Something was written to this process: /proc is read again at the next tick, idle or not.
     virtual void touch(const ProcessId& process) = 0;
+    /// The same for the files of a cgroup.
+    virtual void touch(const CgroupId& cgroup) = 0;
     /// The sysctls that host.sysctl() and sysctl.* knobs name.
     virtual void want_sysctls(std::set<std::string> names) = 0;
     /// Names a process's service (operator's target names come first); asked once for each process and after a reload.

@@ -1,5 +1,7 @@
 #include "observe/watched_cgroup.h"
 
+#include <utility>
+
 namespace gotuned {
 
 std::shared_ptr<const CgroupState> WatchedCgroup::observe(const Roots& roots, const ControllerPlaces& places,
@@ -8,7 +10,8 @@ std::shared_ptr<const CgroupState> WatchedCgroup::observe(const Roots& roots, co
     const bool ran = !usage || usage != usage_;
     usage_ = usage;
     // One reading after the last that ran, so that its rates come down to what they are.
-    if (last_ != nullptr && !ran && quiet_ && now - last_->read_at < idle_reread) return last_;
+    const bool touched = std::exchange(touched_, false);
+    if (last_ != nullptr && !ran && !touched && quiet_ && now - last_->read_at < idle_reread) return last_;
     quiet_ = !ran;
     auto state = std::make_shared<CgroupState>();
     state->id = id_;

@@ -17,6 +17,8 @@ public:
     /// The same object as before when no CPU time was used in the cgroup and its rates are settled.
     std::shared_ptr<const CgroupState> observe(const Roots& roots, const ControllerPlaces& places, MonoTime now,
                                                Duration idle_reread);
+    /// Something was written to it: it is read at the next tick, whether something ran in it or not.
+    void touch() { touched_ = true; }
     bool in_use = true;  ///< some process was in it in this tick
 
 private:
@@ -24,6 +26,7 @@ private:
     std::string unit_;
     CgroupReader reader_;
     Reading<std::uint64_t> usage_{};
+    bool touched_ = false;
     bool quiet_ = false;  ///< nothing ran in the tick that last_ describes
     std::shared_ptr<const CgroupState> last_{};
 };

@@ -372,6 +372,22 @@ TEST_CASE("a cgroup in which nothing ran is shared, after its rates have come do
     CHECK(last->cgroups.at(id) != settled->cgroups.at(id));
 }
 
+TEST_CASE("a cgroup that was written to is read again though nothing ran in it") {
+    World world;
+    world.host.write_cgroup("/svc");
+    const auto process = world.host.process(10, 100, "/svc");
+    world.found(process);
+    const CgroupId id{process->cgroup_inode};
+    for (int i = 0; i < 3; ++i) world.tick();
+    world.host.tree.write("cgroup/svc/memory.high", "2000000\n");
+    CHECK(quantity(world.tick()->cgroups.at(id)->signals, Signal::cg_memory_high) == bytes(unlimited_value));
+    world.observer->touch(id);
+    world.observer->touch(CgroupId{id.inode + 1});  // one that nobody watches is no matter
+    const auto read = world.tick();
+    CHECK(quantity(read->cgroups.at(id)->signals, Signal::cg_memory_high) == bytes(2000000));
+    CHECK(world.tick()->cgroups.at(id) == read->cgroups.at(id));
+}
+
 TEST_CASE("the sysctls that somebody named are in the Snapshot") {
     World world;
     world.host.tree.write("proc/sys/net/core/somaxconn", "4096\n");
