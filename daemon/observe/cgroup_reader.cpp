@@ -16,9 +16,6 @@ using enum Signal;
 Reading<SignalValue> number_of(const Reading<std::uint64_t>& number, Unit unit) {
     return number.map([unit](std::uint64_t value) { return SignalValue(Quantity{static_cast<double>(value), unit}); });
 }
-Reading<SignalValue> rate_of(const Reading<double>& value, Unit unit) {
-    return value.map([unit](double each_second) { return SignalValue(Quantity{each_second, unit}); });
-}
 Reading<SignalValue> share_of(const Reading<PressureLine>& line) {
     return line.map([](const PressureLine& pressure) { return SignalValue(ratio(pressure.avg10)); });
 }
@@ -152,20 +149,22 @@ void CgroupReader::read_memory(SignalTable& table, const Source& source, MonoTim
     const Pressure pressure = pressure_of(source.plain("memory.pressure"));
     table.set(cg_memory_psi_some, {share_of(pressure.some), {}});
     table.set(cg_memory_psi_full, {share_of(pressure.full), {}});
-    const auto stalled =
-        stall_.per_second(pressure.some.map([](const PressureLine& line) { return line.total_us; }), now);
-    table.set(cg_memory_stall_rate, {rate_of(stalled.map([](double us) { return us / 1e6; }), unit::ratio), {}});
+    table.set(cg_memory_stall_rate,
+              stall_.signal(pressure.some.map([](const PressureLine& line) { return line.total_us; }), now, unit::ratio,
+                            1e-6));
 
     const auto events = source.file("memory", "memory.events");
-    table.set(cg_memory_events_high, {rate_of(high_.per_second(key_of(events, "high"), now), unit::per_second), {}});
-    table.set(cg_memory_events_max, {rate_of(max_.per_second(key_of(events, "max"), now), unit::per_second), {}});
-    table.set(cg_memory_events_oom_kill,
-              {rate_of(oom_kill_.per_second(key_of(events, "oom_kill"), now), unit::per_second), {}});
+    table.set(cg_memory_events_high, high_.signal(key_of(events, "high"), now, unit::per_second));
+    table.set(cg_memory_events_max, max_.signal(key_of(events, "max"), now, unit::per_second));
+    table.set(cg_memory_events_oom_kill, oom_kill_.signal(key_of(events, "oom_kill"), now, unit::per_second));
 
-    const auto anon = refault_anon_.per_second(key_of(stat, "workingset_refault_anon"), now);
+    const auto anon = refault_anon_.signal(key_of(stat, "workingset_refault_anon"), now, unit::per_second);
     const auto file = refault_file_.per_second(key_of(stat, "workingset_refault_file"), now);
-    table.set(cg_memory_refault, anon && file ? SignalReading{SignalValue(rate(*anon + *file)), {}}
-                                              : SignalReading{anon ? file.absent() : anon.absent(), {}});
+    if (!anon.value.present() || !file)
+        table.set(cg_memory_refault, anon.value.present() ? SignalReading{file.absent(), {}} : anon);
+    else
+        table.set(cg_memory_refault,
+                  SignalReading{SignalValue(rate(std::get<Quantity>(*anon.value).value + *file)), anon.exposure});
 }
 
 void CgroupReader::read_cpu(SignalTable& table, const Source& source, MonoTime now) {

@@ -7,6 +7,7 @@
 
 #include "base/reading.h"
 #include "base/time.h"
+#include "observe/snapshot.h"
 
 namespace gotuned {
 
@@ -22,6 +23,9 @@ public:
     Reading<Growth> grow(const Reading<std::uint64_t>& value, MonoTime now);
     /// Of grow(): a second.
     Reading<double> per_second(const Reading<std::uint64_t>& value, MonoTime now);
+    /// Of grow(), as a signal: times `factor` a second, with the time it stands for, which is longer than a tick when a
+    /// reading before was missed.
+    SignalReading signal(const Reading<std::uint64_t>& value, MonoTime now, Unit unit, double factor = 1);
 
 private:
     struct Last {

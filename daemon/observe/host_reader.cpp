@@ -105,11 +105,8 @@ HostState HostReader::read(MonoTime now) {
 
     const auto vmstat = file("vmstat");
     static const auto page = static_cast<double>(::sysconf(_SC_PAGESIZE));
-    const auto to_bytes = [](double pages) { return pages * page; };
-    out.signals.set(host_swap_in, quantity_of(swap_in_.per_second(key_of(vmstat, "pswpin"), now).map(to_bytes),
-                                              unit::bytes_per_second));
-    out.signals.set(host_swap_out, quantity_of(swap_out_.per_second(key_of(vmstat, "pswpout"), now).map(to_bytes),
-                                               unit::bytes_per_second));
+    out.signals.set(host_swap_in, swap_in_.signal(key_of(vmstat, "pswpin"), now, unit::bytes_per_second, page));
+    out.signals.set(host_swap_out, swap_out_.signal(key_of(vmstat, "pswpout"), now, unit::bytes_per_second, page));
     out.signals.set(host_cpu_psi_some, share_of(pressure_of(file("pressure/cpu")).some));
 
     const auto stat = file("stat");
@@ -123,8 +120,7 @@ HostState HostReader::read(MonoTime now) {
     } else {
         out.signals.set(host_cpu_steal, ratio(static_cast<double>(steal->amount) / static_cast<double>(all->amount)));
     }
-    out.signals.set(host_cpu_context_switch,
-                    quantity_of(switches_.per_second(key_of(stat, "ctxt"), now), unit::per_second));
+    out.signals.set(host_cpu_context_switch, switches_.signal(key_of(stat, "ctxt"), now, unit::per_second));
     const auto release = file("sys/kernel/osrelease");
     out.signals.set(host_kernel,
                     {release.map([](const std::string& text) { return SignalValue(std::string(trim(text))); }), {}});

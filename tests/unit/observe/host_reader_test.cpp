@@ -41,6 +41,21 @@ TEST_CASE("swapping is counted in bytes a second from the second reading on") {
     CHECK(quantity(state, Signal::host_swap_out).value == 0);
 }
 
+TEST_CASE("a rate says for how long it stands: longer than a tick after a reading that was missed") {
+    FakeHost host;
+    HostReader reader(host.roots());
+    static_cast<void>(reader.read(start));
+    CHECK(reader.read(start + 5s).signals.get(Signal::host_swap_in).exposure.window == 5s);
+    const std::string vmstat = "pswpin 100\npswpout 0\n";
+    host.tree.write("proc/vmstat", "rubbish\n");
+    CHECK_FALSE(reader.read(start + 10s).signals.get(Signal::host_swap_in).value.present());
+    host.tree.write("proc/vmstat", vmstat);
+    const HostState state = reader.read(start + 15s);
+    CHECK(state.signals.get(Signal::host_swap_in).exposure.window == 10s);
+    CHECK(quantity(state, Signal::host_swap_in).value == Approx(10.0 * static_cast<double>(::sysconf(_SC_PAGESIZE))));
+    CHECK(state.signals.get(Signal::host_cpu_context_switch).exposure.window == 5s);
+}
+
 TEST_CASE("stolen time is a share of all CPU time of the tick") {
     FakeHost host;
     HostReader reader(host.roots());
