@@ -62,7 +62,10 @@ void Metrics::State::take(const SnapshotPtr& next) {
         const std::string name = roster.exported(service_of(*process), next->at);
         ServiceMetrics& service = services[name];
         const bool counted = snapshot != nullptr && in(snapshot->processes, id) == process.get();
-        if (!counted) service.add_events(process->signals, next->window);
+        if (!counted) {
+            service.add_events(process->signals, next->window);
+            service.add_events(process->beside);
+        }
         if (process->exited) continue;
         service.add_gauges(process->signals);
         service.count_process();

@@ -72,6 +72,11 @@ void ServiceMetrics::add_events(const SignalTable& signals, Duration tick) {
     }
 }
 
+void ServiceMetrics::add_events(const SignalEvents& beside) {
+    for (const auto& [signal, events] : beside)
+        if (metric_names()[index_of(signal)].kind == MetricKind::histogram) histograms_[signal].add(*events);
+}
+
 void ServiceMetrics::add_gauges(const SignalTable& signals) {
     std::vector<std::pair<std::string, std::string>> texts;
     for (const auto& [signal, reading] : signals.all()) {

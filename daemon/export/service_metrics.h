@@ -22,6 +22,8 @@ public:
     void add(const SignalTable& signals, Duration tick);
     /// Only what happened: a process that ended in this tick.
     void add_events(const SignalTable& signals, Duration tick);
+    /// Events of signals that are absent.
+    void add_events(const SignalEvents& beside);
     /// Only what it is now: a state that was already counted in the tick before.
     void add_gauges(const SignalTable& signals);
     void count_process() { ++processes_; }

@@ -110,6 +110,15 @@ void set_slot_signals(SignalTable& table, const SlotDelta& delta, const Absent& 
     }
 }
 
+SignalEvents blocked_beside(const SlotDelta& delta) {
+    SignalEvents events;
+    if (delta.observed >= least_exposure || delta.scheduler_observed <= Duration::zero()) return events;
+    for (std::size_t i = 0; i < GT_CLASSES; ++i)
+        if (delta.blocked[i].count() > 0)
+            events.emplace_back(next(syscall_read, i), std::make_shared<const Distribution>(delta.blocked[i]));
+    return events;
+}
+
 void set_slot_absent(SignalTable& table, const Absent& why) {
     set_scheduler_absent(table, why);
     set_window_absent(table, why, {});

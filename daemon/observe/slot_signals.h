@@ -11,6 +11,8 @@ namespace gotuned {
 /// nothing). A distribution that was looked at and holds nothing is present with count 0. `windows`: why nothing was
 /// seen through a window, when none was open.
 void set_slot_signals(SignalTable& table, const SlotDelta& delta, const Absent& windows);
+/// Calls that the scheduler saw block in a time in which set_slot_signals() gives no duration of calls.
+SignalEvents blocked_beside(const SlotDelta& delta);
 /// All of them absent for one reason.
 void set_slot_absent(SignalTable& table, const Absent& why);
 

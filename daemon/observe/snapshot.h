@@ -62,11 +62,16 @@ struct CgroupState {
     MonoTime read_at{};
 };
 
+/// Events by the signal that they are of.
+using SignalEvents = std::vector<std::pair<Signal, DistributionPtr>>;
+
 struct ProcessState {
     std::shared_ptr<const GoProcess> process{};  ///< never null
     /// The operator's target names that match (rulebook `targets:`), and the service it is exported under.
     std::string service{};
     SignalTable signals{};
+    /// What was counted of signals that are absent, because their greater part was not looked at: for counters alone.
+    SignalEvents beside{};
     MonoTime since{};     ///< first seen by this daemon
     MonoTime read_at{};   ///< when /proc was last read; older than the tick for an idle process
     bool active = false;  ///< its slot showed a context switch in this tick

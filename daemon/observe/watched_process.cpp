@@ -15,10 +15,6 @@ constexpr std::array kept_signals{proc_threads, proc_threads_ratio, mem_rss,    
                                   mem_shmem,    mem_swap,           fd_used,    fd_limit, fd_hard,
                                   nproc_used,   nproc_limit,        cpu_allowed};
 
-SignalReading usage_reading(const Reading<double>& nanoseconds_a_second) {
-    return {nanoseconds_a_second.map([](double value) { return SignalValue(ratio(value / 1e9)); }), {}};
-}
-
 /// Whether an exposure tells nothing, too little, or enough: a state is not shared across these.
 int exposure_class(Duration observed) { return observed <= Duration::zero() ? 0 : observed < least_exposure ? 1 : 2; }
 
@@ -80,6 +76,7 @@ std::shared_ptr<const ProcessState> WatchedProcess::observe(const ReadingContext
     state->active = active;
     if (watched_) {
         set_slot_signals(state->signals, delta, context.no_window);
+        state->beside = blocked_beside(delta);
     } else {
         set_slot_absent(state->signals, not_watched_);
     }
@@ -107,7 +104,7 @@ void WatchedProcess::read(SignalTable& table, const ReadingContext& context) {
         return;
     }
     set_process_signals(table, *files, context.online);
-    table.set(cpu_usage, usage_reading(cpu_usage_.per_second(files->cpu_time_ns, read_at_)));
+    table.set(cpu_usage, cpu_usage_.signal(files->cpu_time_ns, read_at_, unit::ratio, 1e-9));
     if (files->cpu_time_ns) cpu_time_ = *files->cpu_time_ns;
     cpu_clock_ = files->cpu_clock;
     const auto& uid = files->status.uid;
@@ -118,7 +115,7 @@ void WatchedProcess::read(SignalTable& table, const ReadingContext& context) {
 
 void WatchedProcess::keep_last(SignalTable& table, const ReadingContext& context) {
     for (const Signal id : kept_signals) table.set(id, last_->signals.get(id));
-    table.set(cpu_usage, usage_reading(cpu_usage_.per_second(cpu_time_, context.clock.mono())));
+    table.set(cpu_usage, cpu_usage_.signal(cpu_time_, context.clock.mono(), unit::ratio, 1e-9));
 }
 
 std::shared_ptr<const ProcessState> WatchedProcess::finish(Probes* probes, const Absent& no_window) {
@@ -133,6 +130,7 @@ std::shared_ptr<const ProcessState> WatchedProcess::finish(Probes* probes, const
     state->exited = true;
     if (watched_) {
         set_slot_signals(state->signals, delta, no_window);
+        state->beside = blocked_beside(delta);
     } else {
         set_slot_absent(state->signals, not_watched_);
     }

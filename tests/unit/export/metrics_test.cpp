@@ -66,6 +66,24 @@ TEST_CASE("a cgroup that was read late is counted over the time since it was rea
     CHECK(sample(metrics, "gotuned_cgroup_memory_events_total{service=\"x\",event=\"high\"}") == 2 * 5 + 2 * 15);
 }
 
+TEST_CASE("calls of a tick in which no window was open are counted though their signal is absent", "[metrics]") {
+    World world;
+    Metrics metrics({});
+    const std::string count = "gotuned_syscall_seconds_count{service=\"x\",class=\"fsync\"}";
+    world.process(1, "x", [](SignalTable& table) { table.set(Signal::syscall_fsync, distribution({1ms})); });
+    world.tell(metrics);
+    CHECK(sample(metrics, count) == 1);
+    world.process(1, "x",
+                  [](SignalTable& table) { table.set(Signal::syscall_fsync, Absent{Absence::not_observed, {}}); });
+    auto state = std::make_shared<ProcessState>(*world.snapshot.processes.begin()->second);
+    state->beside = {{Signal::syscall_fsync, std::get<DistributionPtr>(*distribution({40ms, 50ms}).value)}};
+    world.snapshot.processes.begin()->second = state;
+    world.tell(metrics);
+    CHECK(sample(metrics, count) == 3);
+    world.tell(metrics);  // the same state
+    CHECK(sample(metrics, count) == 3);
+}
+
 TEST_CASE("histogram buckets are cumulative powers of 4 by default and of 2 when full", "[metrics]") {
     const auto text_with = [](bool full) {
         World world;

@@ -282,6 +282,23 @@ TEST_CASE("a process that got no slot says why, and asks again after a minute") 
     CHECK(world.probes.watched.contains(process->id));
 }
 
+TEST_CASE("a process keeps what blocked in a tick without a window beside its signals, for that tick") {
+    World world;
+    const auto process = world.host.process(10);
+    world.found(process);
+    SlotDelta delta = World::busy();
+    delta.observed = 0s;
+    delta.blocked[GT_FSYNC].record(40ms);
+    world.probes.next[process->id] = delta;
+    const auto snapshot = world.tick();
+    CHECK(absence(state_of(snapshot, process).signals, Signal::syscall_fsync) == Absence::not_observed);
+    REQUIRE(state_of(snapshot, process).beside.size() == 1);
+    CHECK(state_of(world.tick(), process).beside.empty());
+    world.probes.next[process->id] = delta;
+    world.observer->lost(process->id, world.clock->mono());
+    CHECK(state_of(world.tick(), process).beside.size() == 1);
+}
+
 TEST_CASE("where no system-call window can be opened its signals are not attached, else not observed") {
     World world;
     SlotDelta unseen = World::quiet();

@@ -89,6 +89,22 @@ TEST_CASE("a sampled signal below its least exposure is absent and says how long
     CHECK(quantity(signals_of(five_seconds(least_exposure)), Signal::errors_emfile) == rate(0));
 }
 
+TEST_CASE("calls that blocked while nobody looked at the others are told beside the absent signals") {
+    for (const Duration observed : {Duration::zero(), Duration(50ms)}) {
+        SlotDelta delta = five_seconds(observed);
+        delta.blocked[GT_READ].record(30ms);
+        delta.window[GT_READ].record(3us);
+        CHECK_FALSE(signals_of(delta).get(Signal::syscall_read).value.present());
+        const SignalEvents beside = blocked_beside(delta);
+        REQUIRE(beside.size() == 1);
+        CHECK(beside[0].first == Signal::syscall_read);
+        CHECK(beside[0].second->count() == 1);
+    }
+    SlotDelta looked = five_seconds(200ms);
+    looked.blocked[GT_READ].record(30ms);
+    CHECK(blocked_beside(looked).empty());  // the signal has it
+}
+
 TEST_CASE("low exposure of the windows takes nothing from what the scheduler saw") {
     SlotDelta delta = five_seconds(0s);
     delta.epoll_wake.record(20us);
