@@ -50,7 +50,8 @@ void OwnMetrics::take_decisions(const Evaluation& evaluation, const Snapshot& sn
         if (decision.kind == DecisionKind::fire) {
             firing.insert(key);
             if (!firing_.contains(key)) ++decisions_[decision.rule];
-            if (!detected_.contains(key)) detected_[key] = snapshot.at - held[key];
+            // A further step is called for when it fires: its condition has held since before the step it follows.
+            if (!detected_.contains(key)) detected_[key] = decision.step > 1 ? snapshot.at : snapshot.at - held[key];
         } else if (const auto found = detected_.find(key); found != detected_.end()) {
             if (decision.kind == DecisionKind::keep && decision.verified) {
                 const double took = seconds(snapshot.at - found->second);
@@ -155,9 +156,11 @@ void OwnMetrics::write_adjustments(Families& families) const {
         families.counter("gotuned_adjustments_total", "What became of adjustments since start.",
                          {{"rule", total.rule}, {"knob", total.knob}, {"outcome", total.outcome}},
                          static_cast<double>(total.count));
-    families.histogram("gotuned_detect_to_verified_seconds",
-                       "From the first Snapshot in which a rule's condition held to its change being verified.", {},
-                       verified_bounds(), verified_, verified_sum_);
+    families.histogram(
+        "gotuned_detect_to_verified_seconds",
+        "From the first Snapshot in which a rule's condition held (of a further step: in which it fired) to its "
+        "change being verified.",
+        {}, verified_bounds(), verified_, verified_sum_);
     families.gauge("gotuned_paused", "1 while paused: nothing is changed.", {}, input_.paused ? 1 : 0);
     families.gauge("gotuned_circuit_open", "1 while too many failed verifications hold every rule in observe.", {},
                    input_.circuit_open ? 1 : 0);

@@ -286,6 +286,18 @@ TEST_CASE("a firing counts once while it is repeated, and verification is timed 
     world.tell(metrics);
     CHECK(sample(metrics, "gotuned_detect_to_verified_seconds_sum") == 20);  // 5 s held, and three ticks
     CHECK(sample(metrics, "gotuned_detect_to_verified_seconds_count") == 1);
+
+    // A second step, while the condition has held all the time: a tick from its own firing to its own verification.
+    decision.kind = DecisionKind::fire;
+    decision.step = 2;
+    evaluation.decisions = {decision};
+    evaluation.standings[0].held = 1h;
+    world.tell(metrics);
+    decision.kind = DecisionKind::keep;
+    evaluation.decisions = {decision};
+    world.tell(metrics);
+    CHECK(sample(metrics, "gotuned_detect_to_verified_seconds_sum") == 25);
+    CHECK(sample(metrics, "gotuned_detect_to_verified_seconds_count") == 2);
 }
 
 TEST_CASE("the daemon tells of its probes, its rulebook and itself", "[metrics]") {
