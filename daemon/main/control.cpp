@@ -308,7 +308,8 @@ ExplainedTarget Daemon::Impl::explained_on(const Rule& rule, const TargetId& tar
         return one.state != AdjustmentState::kept && one.state != AdjustmentState::drifted;
     });
     // What is being written, verified or put back is said above: the engine would only repeat it.
-    if (!busy) out.plan = engine_->plan({as_if_it_fired(rule, target, *out.explanation, live)}, *snapshot_);
+    if (!busy)
+        out.plan = engine_->plan({as_if_it_fired(rule, target, *out.explanation, live, snapshot_->at)}, *snapshot_);
     return out;
 }
 

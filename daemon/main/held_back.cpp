@@ -67,14 +67,8 @@ std::vector<std::string> held_back(const Rule& rule, const Explanation& explanat
 }
 
 Decision as_if_it_fired(const Rule& rule, const TargetId& target, const Explanation& explanation,
-                        const std::vector<LiveAdjustment>& live) {
-    Decision made;
-    made.kind = DecisionKind::fire;
-    made.rule = rule.name;
-    made.target = target;
-    made.mode = rule.mode;
-    made.severity = rule.severity;
-    made.cooldown = rule.cooldown;
+                        const std::vector<LiveAdjustment>& live, MonoTime now) {
+    Decision made = decision_of(DecisionKind::fire, rule, target, now);
     made.writes = explanation.writes;
     made.evidence = explanation.when;
     for (const LiveAdjustment& one : live) {

@@ -14,9 +14,9 @@ namespace gotuned {
 std::vector<std::string> held_back(const Rule& rule, const Explanation& explanation,
                                    const std::vector<LiveAdjustment>& live, const RuleStanding* standing, MonoTime now);
 
-/// The decision that the rule would make, whatever its condition says: for what the engine would object to. Its step
-/// is the next of the live chain.
+/// The decision that the rule would make `now` (the Snapshot's time), whatever its condition says: for what the engine
+/// would object to. Its step is the next of the live chain.
 Decision as_if_it_fired(const Rule& rule, const TargetId& target, const Explanation& explanation,
-                        const std::vector<LiveAdjustment>& live);
+                        const std::vector<LiveAdjustment>& live, MonoTime now);
 
 }  // namespace gotuned

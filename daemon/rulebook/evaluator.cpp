@@ -43,16 +43,7 @@ private:
         return found == live_.end() ? none : found->second;
     }
     [[nodiscard]] Decision decision(DecisionKind kind, const Rule& rule, const TargetId& target) const {
-        Decision made;
-        made.kind = kind;
-        made.rule = rule.name;
-        made.target = target;
-        made.at = snapshot_.at;
-        made.mode = rule.mode;
-        made.severity = rule.severity;
-        made.cooldown = rule.cooldown;
-        made.otherwise = rule.verify.otherwise;
-        return made;
+        return decision_of(kind, rule, target, snapshot_.at);
     }
 
     /// Live groups that no rule stands behind any more.
@@ -307,6 +298,19 @@ private:
 };
 
 }  // namespace
+
+Decision decision_of(DecisionKind kind, const Rule& rule, const TargetId& target, MonoTime at) {
+    Decision made;
+    made.kind = kind;
+    made.rule = rule.name;
+    made.target = target;
+    made.at = at;
+    made.mode = rule.mode;
+    made.severity = rule.severity;
+    made.cooldown = rule.cooldown;
+    made.otherwise = rule.verify.otherwise;
+    return made;
+}
 
 std::string_view to_string(DecisionKind kind) {
     switch (kind) {

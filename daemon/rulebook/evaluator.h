@@ -49,6 +49,9 @@ struct Decision {
     std::map<std::string, Reading<Value>> before{};  ///< fire: values of before(x)
 };
 
+/// What every decision takes from its rule; the rest is left as it is by default.
+Decision decision_of(DecisionKind kind, const Rule& rule, const TargetId& target, MonoTime at);
+
 /// How one rule stands for one target: for status, explain and gotuned_rule_state.
 struct RuleStanding {
     std::string rule{};

@@ -17,6 +17,23 @@ rules:
         text: nothing to say
 )";
 
+/// Two daemons that share `directory`, "run" or "state", and nothing else.
+void a_second_daemon_is_refused(const std::string& directory) {
+    const TempFolder folder;
+    DaemonProcess daemon(folder.path);
+    daemon.start();
+    REQUIRE(daemon.notified("READY=1"));
+    const TempFolder other_folder;
+    DaemonProcess second(other_folder.path);
+    const fs::path shared = folder.path / directory;
+    second.start({}, {"--" + directory + "-dir", shared.string()});
+    CHECK(second.child().wait() == 1);
+    CHECK(second.log().find(std::to_string(daemon.child().pid())) != std::string::npos);
+    CHECK(second.log().find((shared / "lock").string()) != std::string::npos);
+    CHECK(daemon.ctl("status").status == 0);
+    CHECK(daemon.ctl("history").status == 0);
+}
+
 }  // namespace
 
 TEST_CASE("the daemon tells systemd when it is ready, feeds the watchdog, and ends cleanly when asked") {
@@ -31,30 +48,11 @@ TEST_CASE("the daemon tells systemd when it is ready, feeds the watchdog, and en
 }
 
 TEST_CASE("a second daemon on the same run directory is refused and says who holds it") {
-    const TempFolder folder;
-    DaemonProcess daemon(folder.path);
-    daemon.start();
-    REQUIRE(daemon.notified("READY=1"));
-    const TempFolder other_folder;
-    DaemonProcess second(other_folder.path);
-    second.start({}, {"--run-dir", (folder.path / "run").string()});
-    CHECK(second.child().wait() == 1);
-    CHECK(second.log().find(std::to_string(daemon.child().pid())) != std::string::npos);
-    CHECK(daemon.ctl("status").status == 0);
+    a_second_daemon_is_refused("run");
 }
 
 TEST_CASE("a second daemon on the same state directory is refused, also with a run directory of its own") {
-    const TempFolder folder;
-    DaemonProcess daemon(folder.path);
-    daemon.start();
-    REQUIRE(daemon.notified("READY=1"));
-    const TempFolder other_folder;
-    DaemonProcess second(other_folder.path);
-    second.start({}, {"--state-dir", (folder.path / "state").string()});
-    CHECK(second.child().wait() == 1);
-    CHECK(second.log().find(std::to_string(daemon.child().pid())) != std::string::npos);
-    CHECK(second.log().find((folder.path / "state" / "lock").string()) != std::string::npos);
-    CHECK(daemon.ctl("history").status == 0);
+    a_second_daemon_is_refused("state");
 }
 
 TEST_CASE("--profile that is not there is wrong usage and lists those that are") {

@@ -76,9 +76,12 @@ TEST_CASE("what is in force holds its own rule back, until the next step is due"
     CHECK(one.only() == "adjustment 3 is kept at step 1 of 3: the next in 50s");
     one.live.front().kept_at = at - 1min;
     CHECK(held_back(one.rule, one.explanation, one.live, nullptr, at).empty());
-    const Decision next = as_if_it_fired(one.rule, HostId{}, one.explanation, one.live);
+    one.rule.verify.otherwise = Otherwise::keep;
+    const Decision next = as_if_it_fired(one.rule, HostId{}, one.explanation, one.live, at);
     CHECK(next.step == 2);
     CHECK(next.group == 3);
+    CHECK(next.at == at);
+    CHECK(next.otherwise == Otherwise::keep);
     one.in_force(AdjustmentState::undo_deferred).note = "condition over; 505 in use, the old limit is 256";
     CHECK(one.only() == "adjustment 3 waits to be put back: condition over; 505 in use, the old limit is 256");
 }
