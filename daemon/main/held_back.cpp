@@ -25,7 +25,7 @@ std::string of_live(const Rule& rule, const LiveAdjustment& live, MonoTime now) 
     const std::string name = fmt::format("adjustment {}", live.id);
     switch (live.state) {
         case AdjustmentState::planned:
-            return name + " is being written";
+            return name + " is being written" + (live.note.empty() ? "" : ": " + live.note);
         case AdjustmentState::applied:
             return fmt::format("{} ({} to {}) is in force and being verified", name, live.knob, to_string(live.set));
         case AdjustmentState::undo_deferred:

@@ -18,7 +18,7 @@ void HistoryReader::ask(const HistoryQuestion& question, MonoTime now, Control::
     if (waiting_.size() >= most_waiting) return reply(fail("too many ask for the history at once", 0, {}, "try again"));
     const std::uint64_t id = ++last_;
     waiting_.emplace(id, std::move(reply));
-    worker_.submit("reading the history", now, [this, id, history = history_, question]() -> Worker::Finish {
+    worker_.submit(now, [this, id, history = history_, question]() -> Worker::Finish {
         auto answer = history->newest(question.limit, question.rule, question.target).map(history_json);
         return [this, id, answer = std::move(answer)] {  // on the loop, and only while we live
             const auto waiting = waiting_.extract(id);

@@ -128,7 +128,7 @@ struct LiveAdjustment {
     MonoTime kept_at{};                                ///< meaningful in state kept
     UndoCause undo_cause = UndoCause::other;           ///< meaningful in state undo_deferred
     std::string now{};   ///< state drifted: what it holds now, for people; empty when that is not known yet
-    std::string note{};  ///< state drifted, undo_deferred: why, for people
+    std::string note{};  ///< state drifted, undo_deferred: why; else what is amiss, for people
     /// before(x): values at the decision, by the printed expression.
     std::map<std::string, Reading<Value>> before{};
 };

@@ -37,12 +37,14 @@ Status EngineImpl::load() {
     const auto standings = journal_->standings();
     const auto paused = journal_->flag(NodeFlag::paused);
     const auto circuit = journal_->flag(NodeFlag::circuit_open);
+    const auto spent = journal_->planned_since(clock_.mono() - Guard::budget_window);
     auto entries = journal_->open_entries();
+    if (!spent) return fail(spent.error());
     if (!standings) return fail(standings.error());
     if (!paused) return fail(paused.error());
     if (!circuit) return fail(circuit.error());
     if (!entries) return fail(entries.error());
-    guard_.restore(*standings, *paused, *circuit);
+    guard_.restore(*standings, *paused, *circuit, *spent);
     circuit_told_ = *circuit;
     for (JournalEntry& entry : *entries) {
         Live live;
@@ -89,6 +91,7 @@ Result<std::unique_ptr<Engine>> Engine::open(const EngineOptions& options, const
 }
 
 void EngineImpl::act(const std::vector<Decision>& decisions, const SnapshotPtr& snapshot) {
+    worker_.overtake(clock_.mono());
     for (const Decision& decision : decisions) {
         switch (decision.kind) {
             case DecisionKind::fire:
@@ -122,7 +125,6 @@ void EngineImpl::on_fire(const Decision& decision, const Snapshot& snapshot) {
     }
     Prepared prepared = prepare(decision, snapshot);
     if (prepared.refused) return refuse(decision, *prepared.refused, prepared);
-    refused_.erase({decision.rule, decision.target});
     apply(decision, prepared);
 }
 
@@ -149,7 +151,9 @@ void EngineImpl::refuse(const Decision& decision, const Refused& refused, const 
         record(std::move(entry));
         count(decision.rule, write.planned->knob, "refused");
     }
-    const auto level = refused.why == Refusal::nothing_changes ? LogLevel::debug : LogLevel::info;
+    const auto level = refused.why == Refusal::nothing_changes ? LogLevel::debug
+                       : refused.why == Refusal::journal       ? LogLevel::error
+                                                               : LogLevel::info;
     log_line(level, fmt::format("rule {} for {}: refused: {}", decision.rule, prepared.label, refused.text()));
 }
 
@@ -234,14 +238,7 @@ void EngineImpl::on_call_off(const Decision& decision) {
 
 void EngineImpl::tick(const SnapshotPtr& snapshot) {
     const MonoTime now = clock_.mono();
-    if (const std::string what = worker_.overdue(now); !what.empty()) {
-        log_warning("{} has not come back within {}", what, to_string(time(options_.write_deadline)));
-        HistoryEntry entry;
-        entry.event = "overdue";
-        entry.reason = what + " has not come back; it is settled when it does";
-        entry.actor = "worker";
-        record(std::move(entry));
-    }
+    worker_.overtake(now);
     std::map<std::int64_t, JournalEntry> again;
     std::swap(again, unsaved_);
     for (const auto& [id, entry] : again) save(entry);
@@ -282,6 +279,7 @@ std::vector<LiveAdjustment> EngineImpl::live() const {
             const std::string began = why(live.undo);
             out.note = began + (began.empty() || live.last_reason.empty() ? "" : "; ") + live.last_reason;
         }
+        if (live.overdue) out.note = late_words(live);
         out.before = entry.before_values;
         all.push_back(std::move(out));
     }

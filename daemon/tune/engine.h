@@ -58,7 +58,7 @@ struct Yield {
 
 /// Totals since start, for gotuned_adjustments_total{rule,knob,outcome}.
 struct AdjustmentTotal {
-    std::string rule, knob, outcome;  ///< applied kept undone refused drifted gone failed verify_failed
+    std::string rule, knob, outcome;  ///< applied kept undone refused drifted gone failed verify_failed overdue
     std::uint64_t count = 0;
 };
 

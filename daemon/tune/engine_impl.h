@@ -36,6 +36,9 @@ struct Live {
     JournalEntry entry{};
     const Knob* knob = nullptr;         ///< nullptr: a newer version's
     bool in_flight = false;             ///< the worker has it
+    MonoTime handed_over{};             ///< in flight: since when
+    bool overdue = false;               ///< in flight, and past the deadline
+    bool unseen = false;                ///< a look at it has not come back: no other is begun
     std::uint64_t revision = 0;         ///< changes with each write, so that a look of before it says nothing
     UndoRequest undo{};                 ///< the one under way, when entry.undoing says so
     std::optional<UndoRequest> next{};  ///< asked for while in flight
@@ -130,12 +133,16 @@ private:
     void put_off(Live& live, AdjustmentState outcome, const std::string& reason);
     void drift(Live& live, const std::string& reason, const std::string& now);
     static std::string drift_words(const Live& live, const std::string& now);
+    void hand_over(Live& live, Worker::Job job);
+    void came_late(std::int64_t id);
+    [[nodiscard]] std::string late_words(const Live& live) const;
     void look_at_all();
     void looked(const std::vector<LookResult>& results);
 
     // recover.cpp
     void settle_planned(std::int64_t id);
     void forget_ended_yields();
+    void find_unseen_heirs(Live& live);
     void adopt_or_undo(std::int64_t id, const Rulebook* rulebook);
 
     // descendants.cpp
@@ -187,7 +194,8 @@ private:
     };
     std::vector<Batch> batches_{};
     std::set<std::int64_t> broken_{};  ///< groups of which one is put back: the others follow, whatever happens
-    bool looking_ = false;
+    std::uint64_t looks_ = 0;          ///< looks that were begun
+    bool looking_ = false;             ///< the last of them is under way
     bool circuit_told_ = false;
     Worker worker_;  ///< the last: it ends first, so that no job outlives what its Finish would touch
 };

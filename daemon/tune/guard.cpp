@@ -10,8 +10,6 @@
 namespace gotuned {
 namespace {
 
-constexpr Duration minute = std::chrono::minutes(1);
-
 std::string left(MonoTime until, MonoTime now) {
     const auto whole = std::chrono::ceil<std::chrono::seconds>(until - now);
     return to_string(time(whole)) + " left";
@@ -75,10 +73,12 @@ std::string Refused::text() const {
     return detail.empty() ? std::string(word(why)) : fmt::format("{}: {}", word(why), detail);
 }
 
-void Guard::restore(const std::vector<Standing>& standings, bool paused, bool circuit_open) {
+void Guard::restore(const std::vector<Standing>& standings, bool paused, bool circuit_open,
+                    const std::vector<MonoTime>& spent) {
     for (const Standing& standing : standings) standings_[{standing.rule, standing.target}] = standing;
     paused_ = paused;
     circuit_open_ = circuit_open;
+    spent_.assign(spent.begin(), spent.end());
 }
 
 Standing& Guard::at(const std::string& rule, const TargetId& target) {
@@ -118,14 +118,15 @@ std::vector<Refused> Guard::objections(const Decision& decision, MonoTime now) c
 }
 
 std::optional<Refused> Guard::afford(std::size_t writes, MonoTime now) const {
-    const auto recent = std::count_if(spent_.begin(), spent_.end(), [now](MonoTime at) { return now - at < minute; });
+    const auto recent =
+        std::count_if(spent_.begin(), spent_.end(), [now](MonoTime at) { return now - at < budget_window; });
     if (recent + static_cast<std::ptrdiff_t>(writes) <= options_.per_minute) return std::nullopt;
     return Refused{Refusal::budget, fmt::format("{} changes in the last minute, {} more wanted, {} allowed", recent,
                                                 writes, options_.per_minute)};
 }
 
 void Guard::spend(std::size_t writes, MonoTime now) {
-    while (!spent_.empty() && now - spent_.front() >= minute) spent_.pop_front();
+    while (!spent_.empty() && now - spent_.front() >= budget_window) spent_.pop_front();
     spent_.insert(spent_.end(), writes, now);
 }
 

@@ -56,7 +56,11 @@ struct GuardOptions {
 class Guard {
 public:
     explicit Guard(const GuardOptions& options) : options_(options) {}
-    void restore(const std::vector<Standing>& standings, bool paused, bool circuit_open);
+    /// What the change budget counts over.
+    static constexpr Duration budget_window = std::chrono::minutes(1);
+    /// `spent`: when changes were made within the budget's window, oldest first.
+    void restore(const std::vector<Standing>& standings, bool paused, bool circuit_open,
+                 const std::vector<MonoTime>& spent);
 
     /// Mode, circuit, pause, yield, cooldown, quarantine. A step of a live chain is not held up by cooldown.
     [[nodiscard]] std::optional<Refused> admit(const Decision& decision, MonoTime now) const;

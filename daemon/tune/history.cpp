@@ -162,7 +162,7 @@ public:
             queue_->pending.push_back(std::move(entry));
             if (queue_->pending.size() > 1) return;  // a job is under way that takes it, too
         }
-        worker_.submit("writing history", now, [queue = queue_, writer = writer_]() -> Worker::Finish {
+        worker_.submit(now, [queue = queue_, writer = writer_]() -> Worker::Finish {
             flush(*queue, *writer);
             return {};
         });

@@ -108,7 +108,9 @@ UndoResult run_undo(const UndoTask& task) {
     if (!task.knob->traits().inherited) return result;
 
     std::vector<Heir> heirs = task.heirs;
-    for (Heir& found : find_heirs(*task.knob, task.at, task.since_ticks, {task.ours.value})) {
+    std::vector<Value> values{task.ours.value};
+    if (task.earlier && task.earlier->value != task.to.value) values.push_back(task.earlier->value);
+    for (Heir& found : find_heirs(*task.knob, task.at, task.since_ticks, values)) {
         const auto known = std::find_if(heirs.begin(), heirs.end(), [&](const Heir& heir) {
             return heir.pid == found.pid && heir.start_ticks == found.start_ticks;
         });
@@ -151,9 +153,11 @@ std::vector<Heir> find_heirs(const Knob& knob, const KnobAt& at, std::uint64_t s
     return heirs;
 }
 
-std::vector<LookResult> run_look(const std::vector<LookTask>& tasks) {
+std::vector<LookResult> run_look(Look& look) {
     std::vector<LookResult> results;
-    for (const LookTask& task : tasks) {
+    for (std::size_t i = 0; i < look.tasks.size(); ++i) {
+        look.at = i;
+        const LookTask& task = look.tasks[i];
         LookResult result{task.id, task.revision, presence(task.at.roots, task.at.target, task.at.place), true, {}};
         if (result.presence != Presence::gone) {
             const auto holds = task.knob->holds(task.at, task.ours);

@@ -2,6 +2,7 @@
 // needs and touches neither journal nor engine; the engine journals before and settles after.
 #pragma once
 
+#include <atomic>
 #include <cstdint>
 #include <optional>
 #include <string>
@@ -75,6 +76,11 @@ struct LookResult {
     bool holds = true;  ///< also when it could not be read: not knowing is no drift
     std::string now{};  ///< for people, when it does not hold
 };
-std::vector<LookResult> run_look(const std::vector<LookTask>& tasks);
+/// Everything that is in force, and how far a look at it has come: who waits for it in vain learns where.
+struct Look {
+    std::vector<LookTask> tasks{};
+    std::atomic<std::size_t> at = 0;
+};
+std::vector<LookResult> run_look(Look& look);
 
 }  // namespace gotuned

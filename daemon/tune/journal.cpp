@@ -15,7 +15,7 @@ namespace {
 
 /// "gtnj": a database of another program is not taken for a journal.
 constexpr std::int64_t application_id = 0x67746e6a;
-constexpr std::int64_t version = 2;
+constexpr std::int64_t version = 3;
 constexpr int closed_kept = 1000;
 
 constexpr std::string_view schema = R"sql(
@@ -40,26 +40,28 @@ CREATE TABLE IF NOT EXISTS standing(
   failures INTEGER NOT NULL DEFAULT 0, yields INTEGER NOT NULL DEFAULT 0, yields_why TEXT NOT NULL DEFAULT '', PRIMARY KEY(rule, target));
 )sql";
 
-/// What version 1 did not have. Beside the schema, which makes what is missing whole, not what is there.
+/// What earlier versions did not have. Beside the schema, which makes what is missing whole, not what is there.
 struct LaterColumn {
     std::string_view table, column, definition;
 };
 constexpr std::array later_columns{
     LaterColumn{"adjustment", "undo_cause", "TEXT NOT NULL DEFAULT ''"},
     LaterColumn{"standing", "cooldown_from", "INTEGER"},
+    LaterColumn{"adjustment", "told", "TEXT NOT NULL DEFAULT ''"},
 };
 
 constexpr std::string_view columns =
     "grp=?2, rule=?3, target=?4, place=?5, label=?6, knob=?7, boot=?8, state=?9, closed=?10, step=?11, original=?12, "
     "original_detail=?13, before=?14, before_detail=?15, wanted=?16, held=?17, held_detail=?18, undoing=?19, "
     "undo_reason=?20, "
-    "cooldown=?21, planned_at=?22, read_back=?23, kept_at=?24, since_ticks=?25, evidence=?26, undo_cause=?27";
+    "cooldown=?21, planned_at=?22, read_back=?23, kept_at=?24, since_ticks=?25, evidence=?26, undo_cause=?27, "
+    "told=?28";
 
 constexpr std::string_view selection =
     "SELECT id, grp, rule, target, place, label, knob, boot, state, step, original, original_detail, before, "
     "before_detail, wanted, "
     "held, held_detail, undoing, undo_reason, cooldown, planned_at, read_back, kept_at, since_ticks, evidence, "
-    "undo_cause FROM adjustment ";
+    "undo_cause, told FROM adjustment ";
 
 std::int64_t to_ns(MonoTime time) { return time.time_since_epoch().count(); }
 MonoTime from_ns(std::int64_t ns) { return MonoTime(Duration(ns)); }
@@ -131,6 +133,20 @@ public:
 
     Result<std::vector<JournalEntry>> open_entries() override { return entries("WHERE closed=0 ORDER BY id"); }
     Result<std::vector<JournalEntry>> all_entries() override { return entries("ORDER BY id"); }
+
+    Result<std::vector<MonoTime>> planned_since(MonoTime since) override {
+        auto statement =
+            database_.prepare("SELECT planned_at FROM adjustment WHERE boot=?1 AND planned_at>?2 ORDER BY planned_at");
+        if (!statement) return fail(statement.error());
+        statement->bind(1, boot_).bind(2, to_ns(since));
+        std::vector<MonoTime> found;
+        for (;;) {
+            const auto row = statement->step();
+            if (!row) return fail(row.error());
+            if (!*row) return found;
+            found.push_back(from_ns(statement->integer(0)));
+        }
+    }
 
     Status add_heir(std::int64_t id, const Heir& heir) override {
         auto statement = database_.prepare(
@@ -248,7 +264,7 @@ private:
             .bind(21, std::int64_t{entry.cooldown.count()});
         statement->bind(22, to_ns(entry.planned_at)).bind(23, to_ns(entry.read_back)).bind(24, to_ns(entry.kept_at));
         statement->bind(25, static_cast<std::int64_t>(entry.since_ticks)).bind(26, entry.evidence);
-        statement->bind(27, to_string(entry.undo_cause));
+        statement->bind(27, to_string(entry.undo_cause)).bind(28, entry.told);
         return statement->run();
     }
 
@@ -324,6 +340,7 @@ private:
         entry.since_ticks = static_cast<std::uint64_t>(row.integer(23));
         entry.evidence = row.text(24);
         entry.undo_cause = parse_undo_cause(row.text(25)).value_or(UndoCause::other);
+        entry.told = row.text(26);
         if (!good) {
             return fail(fmt::format("adjustment {} in the journal cannot be understood: {} of {} stays as it is",
                                     entry.id, entry.knob, entry.label));
@@ -430,6 +447,11 @@ Result<std::unique_ptr<Journal>> Journal::open(const std::string& path, const st
     // Only what is no sound journal is moved aside. Busy, full, out of memory or descriptors passes: to start with an
     // empty journal then would lose the only record of what to put back.
     const bool unsound = !database && (database.error().code == 0 || database.error().code == EUCLEAN);
+    if (!database && database.error().code == EBUSY) {
+        Error busy = database.error();
+        busy.hint = "another process holds a lock on the journal, perhaps one that reads it: end it, or wait for it";
+        return fail(std::move(busy));
+    }
     if (!database && !unsound) return fail(database.error());
     if (!database) {
         const std::string why = to_string(database.error());

@@ -64,6 +64,7 @@ struct JournalEntry {
     std::map<std::string, Reading<Value>> before_values{};  ///< before(x)
     std::vector<Heir> heirs{};
     std::string evidence{};
+    std::string told{};   ///< of an undo that waits: what history was told, so that a retry tells only what is new
     bool let_go = false;  ///< drifted, and not to be reported any more
 
     /// Nothing of it is left to undo or to report.
@@ -102,6 +103,9 @@ public:
     virtual Result<std::vector<JournalEntry>> open_entries() = 0;
     /// Also the closed ones that are still kept (the newest thousand): for tests and people.
     virtual Result<std::vector<JournalEntry>> all_entries() = 0;
+
+    /// When the newest steps of adjustments were planned, also of closed ones, in this boot; oldest first.
+    virtual Result<std::vector<MonoTime>> planned_since(MonoTime since) = 0;
 
     /// Adds one, or takes what it holds now.
     virtual Status add_heir(std::int64_t id, const Heir& heir) = 0;

@@ -43,6 +43,21 @@ void EngineImpl::settle_planned(std::int64_t id) {
                     .which = Restore::anything});
 }
 
+/// Children that were forked while nobody looked: by their parents and by the value, the newest or an earlier step's.
+void EngineImpl::find_unseen_heirs(Live& live) {
+    JournalEntry& entry = live.entry;
+    std::vector<Value> values{entry.set->value};
+    if (entry.before.value != entry.original.value) values.push_back(entry.before.value);
+    for (const Heir& heir : find_heirs(*live.knob, live.at(options_.roots), entry.since_ticks, values)) {
+        const bool known = std::any_of(entry.heirs.begin(), entry.heirs.end(), [&](const Heir& other) {
+            return other.pid == heir.pid && other.start_ticks == heir.start_ticks;
+        });
+        if (known || !journal_->add_heir(entry.id, heir)) continue;
+        entry.heirs.push_back(heir);
+        watch(heir.pid, 1);
+    }
+}
+
 void EngineImpl::adopt_or_undo(std::int64_t id, const Rulebook* rulebook) {
     Live& live = *find(id);
     JournalEntry& entry = live.entry;
@@ -50,6 +65,7 @@ void EngineImpl::adopt_or_undo(std::int64_t id, const Rulebook* rulebook) {
     if (there == Presence::gone) return end_gone(id, "the target has ended");
     if (there == Presence::replaced)
         return begin_undo(id, {.reason = "the process executes another program now", .actor = "start"});
+    find_unseen_heirs(live);
     const auto holds = live.knob->holds(live.at(options_.roots), *entry.set);
     if (holds && !*holds) {
         const auto now = live.knob->read(live.at(options_.roots));
@@ -59,15 +75,6 @@ void EngineImpl::adopt_or_undo(std::int64_t id, const Rulebook* rulebook) {
     if (entry.state == AdjustmentState::applied) {
         entry.read_back = clock_.mono();  // verification starts at settle
         save(entry);
-    }
-    // Children that were forked while nobody looked.
-    for (const Heir& heir : find_heirs(*live.knob, live.at(options_.roots), entry.since_ticks, {entry.set->value})) {
-        const bool known = std::any_of(entry.heirs.begin(), entry.heirs.end(), [&](const Heir& other) {
-            return other.pid == heir.pid && other.start_ticks == heir.start_ticks;
-        });
-        if (known || !journal_->add_heir(id, heir)) continue;
-        entry.heirs.push_back(heir);
-        watch(heir.pid, 1);
     }
     record(live, "adopted", rulebook == nullptr ? "without a rulebook" : "its rule still stands", "start");
 }

@@ -103,7 +103,8 @@ void EngineImpl::record(const Live& live, const std::string& event, const std::s
     const std::string line =
         fmt::format("adjustment {}: {} of {} {}: {} → {} by rule {}{}{}", entry.id, entry.knob, entry.label, event,
                     out.from, out.to, entry.rule, reason.empty() ? "" : ": ", reason);
-    const bool bad = event == "failed" || event == "drifted" || event == "verify_failed" || event == "undo_deferred";
+    const bool bad = event == "failed" || event == "drifted" || event == "verify_failed" || event == "undo_deferred" ||
+                     event == "overdue";
     log_line(bad ? LogLevel::warning : event == "planned" ? LogLevel::debug : LogLevel::info, line);
     record(std::move(out));
 }

@@ -3,11 +3,21 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <memory>
 
 #include "base/log.h"
 #include "tune/engine_impl.h"
 
 namespace gotuned {
+namespace {
+
+/// "505 in use, the old limit is 256" and "504 in use, …" are one reason.
+std::string without_numbers(std::string text) {
+    std::erase_if(text, [](char c) { return c >= '0' && c <= '9'; });
+    return text;
+}
+
+}  // namespace
 
 void EngineImpl::begin_undo(std::int64_t id, const UndoRequest& request) {
     Live* const live = find(id);
@@ -17,6 +27,8 @@ void EngineImpl::begin_undo(std::int64_t id, const UndoRequest& request) {
         const bool weaker =
             live->next && (live->next->force || live->next->how_far == Undoing::chain) && !request.force;
         if (!weaker) live->next = request;
+        // Whoever asked is not kept waiting for what may never come.
+        if (live->overdue) resolve(id, outcome_of(*live, AdjustmentState::failed, late_words(*live)));
         return;
     }
     if (live->knob == nullptr) {
@@ -47,7 +59,6 @@ void EngineImpl::begin_undo(std::int64_t id, const UndoRequest& request) {
 }
 
 void EngineImpl::submit_undo(Live& live) {
-    live.in_flight = true;
     ++live.revision;
     const JournalEntry& entry = live.entry;
     UndoTask task;
@@ -63,18 +74,42 @@ void EngineImpl::submit_undo(Live& live) {
     task.heirs = entry.heirs;
     task.since_ticks = entry.since_ticks;
     task.ends = entry.undoing == Undoing::chain;
-    worker_.submit(fmt::format("putting back {} of {}", entry.knob, entry.label), clock_.mono(),
-                   [this, id = entry.id, task = std::move(task)]() -> Worker::Finish {
-                       UndoResult result = run_undo(task);
-                       return [this, id, result = std::move(result)] { finish_undo(id, result); };
-                   });
+    hand_over(live, [this, id = entry.id, task = std::move(task)]() -> Worker::Finish {
+        UndoResult result = run_undo(task);
+        return [this, id, result = std::move(result)] { finish_undo(id, result); };
+    });
+}
+
+/// To the worker: a write, or an undo.
+void EngineImpl::hand_over(Live& live, Worker::Job job) {
+    live.in_flight = true;
+    live.overdue = false;
+    live.handed_over = clock_.mono();
+    worker_.submit(live.handed_over, std::move(job), [this, id = live.entry.id] { came_late(id); });
+}
+
+void EngineImpl::came_late(std::int64_t id) {
+    Live* const live = find(id);
+    if (live == nullptr || !live->in_flight) return;
+    live->overdue = true;
+    const std::string words = late_words(*live);
+    record(*live, "overdue", words, "worker");
+    count(live->entry.rule, live->entry.knob, "overdue");
+    resolve(id, outcome_of(*live, AdjustmentState::failed, words));
+    finish_batches();
+}
+
+std::string EngineImpl::late_words(const Live& live) const {
+    const auto took = std::chrono::duration_cast<std::chrono::seconds>(clock_.mono() - live.handed_over);
+    return fmt::format("{} is still running after {}, and is settled when it comes back",
+                       live.entry.undoing == Undoing::none ? "the write" : "the undo", to_string(time(took)));
 }
 
 void EngineImpl::finish_undo(std::int64_t id, const UndoResult& result) {
     using Outcome = UndoResult::Outcome;
     Live* const live = find(id);
     if (live == nullptr) return;
-    live->in_flight = false;
+    live->in_flight = live->overdue = false;
     ++live->revision;
     take_heirs(*live, result.heirs);
     const UndoRequest request = live->undo;
@@ -117,17 +152,16 @@ void EngineImpl::finish_undo(std::int64_t id, const UndoResult& result) {
 }
 
 void EngineImpl::put_off(Live& live, AdjustmentState outcome, const std::string& reason) {
-    const bool first = live.entry.state != AdjustmentState::undo_deferred || live.last_reason.empty();
-    if (live.entry.state != AdjustmentState::undo_deferred) {
-        live.entry.state = AdjustmentState::undo_deferred;
-        save(live.entry);
-    }
     live.last_reason = reason;
     live.undo.force = false;  // forcing was meant for now, not for later
-    if (first) {
-        const std::string began = why(live.undo);
-        record(live, std::string(to_string(outcome)), began.empty() ? reason : fmt::format("{}; {}", began, reason),
-               live.undo.actor);
+    const std::string began = why(live.undo);
+    const std::string words = began.empty() ? reason : fmt::format("{}; {}", began, reason);
+    const std::string kind = fmt::format("{}: {}", to_string(outcome), without_numbers(words));
+    if (live.entry.state != AdjustmentState::undo_deferred || live.entry.told != kind) {
+        live.entry.state = AdjustmentState::undo_deferred;
+        live.entry.told = kind;
+        save(live.entry);
+        record(live, std::string(to_string(outcome)), words, live.undo.actor);
         if (outcome == AdjustmentState::failed) count(live.entry.rule, live.entry.knob, "failed");
     }
     if (!live.next) resolve(live.entry.id, outcome_of(live, outcome, reason));
@@ -166,18 +200,33 @@ void EngineImpl::look_at_all() {
         const AdjustmentState state = live.entry.state;
         const bool in_force =
             state == AdjustmentState::applied || state == AdjustmentState::kept || state == AdjustmentState::drifted;
-        if (!in_force || live.in_flight || live.knob == nullptr || !live.entry.set) continue;
+        if (!in_force || live.in_flight || live.unseen || live.knob == nullptr || !live.entry.set) continue;
         tasks.push_back({id, live.revision, live.knob, live.at(options_.roots), *live.entry.set});
     }
     if (tasks.empty()) return;
     looking_ = true;
-    worker_.submit("looking at what is in force", clock_.mono(), [this, tasks = std::move(tasks)]() -> Worker::Finish {
-        std::vector<LookResult> results = run_look(tasks);
-        return [this, results = std::move(results)] {
+    const std::uint64_t number = ++looks_;
+    auto look = std::make_shared<Look>();
+    look->tasks = std::move(tasks);
+    worker_.submit(
+        clock_.mono(),
+        [this, number, look]() -> Worker::Finish {
+            std::vector<LookResult> results = run_look(*look);
+            return [this, number, results = std::move(results)] {
+                if (number == looks_) looking_ = false;
+                for (const LookResult& result : results)
+                    if (Live* const live = find(result.id)) live->unseen = false;
+                looked(results);
+            };
+        },
+        [this, look] {
             looking_ = false;
-            looked(results);
-        };
-    });
+            Live* const live = find(look->tasks[look->at].id);
+            if (live == nullptr) return;
+            live->unseen = true;
+            log_warning("adjustment {}: reading {} of {} does not come back; until it does nobody sees it change",
+                        live->entry.id, live->entry.knob, live->entry.label);
+        });
 }
 
 void EngineImpl::looked(const std::vector<LookResult>& results) {
@@ -209,7 +258,7 @@ void EngineImpl::undo(std::int64_t id, bool force, const std::string& actor,
         begin_undo(one,
                    {.cause = UndoCause::asked_for, .reason = force ? "forced" : "", .actor = actor, .force = force});
     // Whatever could be answered at once is answered from complete(), too.
-    worker_.submit("nothing", clock_.mono(), []() -> Worker::Finish { return {}; });
+    worker_.submit(clock_.mono(), []() -> Worker::Finish { return {}; });
 }
 
 std::vector<UndoOutcome> EngineImpl::wait_for_undo(const Ids& ids, const UndoRequest& request, Duration patience) {

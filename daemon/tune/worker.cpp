@@ -11,7 +11,10 @@
 #include <condition_variable>
 #include <deque>
 #include <mutex>
+#include <stdexcept>
+#include <system_error>
 #include <thread>
+#include <utility>
 
 #include "base/fd.h"
 
@@ -27,25 +30,40 @@ struct Worker::Shared {
     std::mutex mutex{};
     std::condition_variable wake{};
     struct Queued {
-        std::string what;
-        Job job;
+        std::uint64_t number = 0;
+        Job job{};
     };
     std::deque<Queued> queue{};
-    std::deque<Finish> done{};
-    std::string running{};
+    std::deque<std::pair<std::uint64_t, Finish>> done{};
+    std::uint64_t running = 0;  ///< the job of the thread that takes; 0: none
+    std::uint64_t taker = 0;    ///< the number of that thread
+    std::size_t threads = 0;
     bool stop = false;
-    bool ended = false;
     Fd event{::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)};
 };
 
-Worker::Worker(Duration deadline) : shared_(std::make_shared<Shared>()), deadline_(deadline) {
+/// The mutex is held, or nobody else knows of `shared` yet.
+bool Worker::start(const std::shared_ptr<Shared>& shared, std::uint64_t number) {
     // Signals belong to the loop: a thread inherits the mask it is made under.
     sigset_t all;
     sigset_t before;
     ::sigfillset(&all);
     ::pthread_sigmask(SIG_SETMASK, &all, &before);
-    std::thread([shared = shared_] { run(shared); }).detach();
+    bool started = true;
+    try {
+        std::thread([shared, number] { run(shared, number); }).detach();
+        shared->taker = number;
+        ++shared->threads;
+    } catch (const std::system_error&) {
+        started = false;  // no more threads may be had
+    }
     ::pthread_sigmask(SIG_SETMASK, &before, nullptr);
+    return started;
+}
+
+Worker::Worker(Duration deadline) : shared_(std::make_shared<Shared>()), deadline_(deadline) {
+    const std::lock_guard lock(shared_->mutex);
+    if (!start(shared_, 1)) throw std::runtime_error("cannot start a thread");
 }
 
 Worker::~Worker() {
@@ -53,38 +71,37 @@ Worker::~Worker() {
     shared_->stop = true;
     shared_->queue.clear();
     shared_->wake.notify_all();
-    shared_->wake.wait_for(lock, patience_at_end, [this] { return shared_->ended; });
+    shared_->wake.wait_for(lock, patience_at_end, [this] { return shared_->threads <= left_.size(); });
 }
 
-void Worker::run(const std::shared_ptr<Shared>& shared) {
+void Worker::run(const std::shared_ptr<Shared>& shared, std::uint64_t number) {
     ::pthread_setname_np(::pthread_self(), "gotuned-worker");
     std::unique_lock lock(shared->mutex);
     for (;;) {
-        shared->wake.wait(lock, [&] { return shared->stop || !shared->queue.empty(); });
-        if (shared->stop) break;
+        const auto over = [&] { return shared->stop || shared->taker != number; };
+        shared->wake.wait(lock, [&] { return over() || !shared->queue.empty(); });
+        if (over()) break;
         Shared::Queued next = std::move(shared->queue.front());
         shared->queue.pop_front();
-        shared->running = next.what;
+        shared->running = next.number;
         lock.unlock();
         Finish finish = next.job();
         next.job = nullptr;
         lock.lock();
-        shared->running.clear();
-        shared->done.push_back(std::move(finish));
+        if (shared->taker == number) shared->running = 0;
+        shared->done.emplace_back(next.number, std::move(finish));
         const std::uint64_t one = 1;
         static_cast<void>(!::write(shared->event.get(), &one, sizeof one));  // cannot fail short of 2^64 completions
     }
-    shared->ended = true;
+    --shared->threads;
     shared->wake.notify_all();
 }
 
-void Worker::submit(std::string what, MonoTime now, Job job) {
-    if (outstanding_++ == 0) {
-        oldest_since_ = now;
-        told_ = false;
-    }
+void Worker::submit(MonoTime now, Job job, Finish late) {
+    const std::uint64_t number = ++last_;
+    jobs_.emplace(number, Submitted{now, std::move(late)});
     const std::lock_guard lock(shared_->mutex);
-    shared_->queue.push_back({std::move(what), std::move(job)});
+    shared_->queue.push_back({number, std::move(job)});
     shared_->wake.notify_all();
 }
 
@@ -98,37 +115,60 @@ void Worker::complete(MonoTime now) {
         {
             const std::lock_guard lock(shared_->mutex);
             if (shared_->done.empty()) return;
-            finish = std::move(shared_->done.front());
+            const std::uint64_t number = shared_->done.front().first;
+            finish = std::move(shared_->done.front().second);
             shared_->done.pop_front();
+            jobs_.erase(number);
+            if (left_.erase(number) == 0) turn_ = now;
         }
-        --outstanding_;
-        oldest_since_ = now;
-        told_ = false;
         if (finish) finish();  // may submit
     }
 }
 
-bool Worker::blocked(MonoTime now) const { return outstanding_ != 0 && now - oldest_since_ > deadline_; }
-
-std::string Worker::overdue(MonoTime now) {
-    if (told_ || !blocked(now)) return {};
+std::uint64_t Worker::overdue(MonoTime now) const {
     const std::lock_guard lock(shared_->mutex);
-    if (shared_->running.empty()) return {};  // done, and only not completed yet
-    told_ = true;
-    return shared_->running;
+    // What is done and only not completed yet says that the one that runs has just begun.
+    if (shared_->running == 0 || !shared_->done.empty()) return 0;
+    const MonoTime since = std::max(jobs_.at(shared_->running).at, turn_);
+    return now - since > deadline_ ? shared_->running : 0;
+}
+
+bool Worker::blocked(MonoTime now) const {
+    const auto first =
+        std::find_if(jobs_.begin(), jobs_.end(), [this](const auto& job) { return !left_.contains(job.first); });
+    if (first == jobs_.end() || now - std::max(first->second.at, turn_) <= deadline_) return false;
+    const std::lock_guard lock(shared_->mutex);
+    return shared_->done.empty();  // what is done and not completed yet blocks nobody
+}
+
+void Worker::overtake(MonoTime now) {
+    const std::uint64_t number = overdue(now);
+    if (number == 0) return;
+    if (left_.size() < most_left) {
+        const std::lock_guard lock(shared_->mutex);
+        if (shared_->running == number && start(shared_, shared_->taker + 1)) {
+            shared_->running = 0;
+            left_.insert(number);
+            turn_ = now;
+        }
+    }
+    if (std::exchange(told_, number) == number) return;
+    const Finish late = std::move(jobs_.at(number).late);
+    if (late) late();  // may submit
 }
 
 bool Worker::drain(const Clock& clock, Duration patience) {
     const auto until = std::chrono::steady_clock::now() + patience;
-    while (busy()) {
+    while (jobs_.size() > left_.size()) {
         const auto left =
             std::chrono::duration_cast<std::chrono::milliseconds>(until - std::chrono::steady_clock::now());
         if (left.count() < 0) return false;
         pollfd waiter{fd(), POLLIN, 0};
-        ::poll(&waiter, 1, static_cast<int>(std::min<long long>(left.count() + 1, 1000)));
+        ::poll(&waiter, 1, static_cast<int>(std::min<long long>(left.count() + 1, 100)));
         complete(clock.mono());
+        overtake(clock.mono());
     }
-    return true;
+    return !busy();
 }
 
 }  // namespace gotuned

@@ -1,12 +1,15 @@
-// One thread for what may block: a write to memory.high reclaims, a disk stalls. Jobs run in order, one at a time; each
+// One thread at a time for what may block: a write to memory.high reclaims, a disk stalls. Jobs run in order; each
 // gives back what is to be done on the loop's thread. The loop never waits for it: it polls fd() and calls complete().
+// A job past the deadline can be left to its thread (overtake()), so that one dead file does not hold up all the
+// others.
 #pragma once
 
 #include <cstdint>
 #include <functional>
+#include <map>
 #include <memory>
+#include <set>
 #include <string>
-#include <vector>
 
 #include "base/time.h"
 
@@ -18,6 +21,9 @@ public:
     /// Runs in the worker. Owns all it needs: it may outlive who submitted it.
     using Job = std::function<Finish()>;
 
+    /// So many jobs may be left to their threads; the next one that blocks is waited for.
+    static constexpr std::size_t most_left = 8;
+
     explicit Worker(Duration deadline);
     Worker(const Worker&) = delete;
     Worker& operator=(const Worker&) = delete;
@@ -25,29 +31,41 @@ public:
     /// lets it, and its Finish is never run.
     ~Worker();
 
-    /// `what` names the job in an overdue report.
-    void submit(std::string what, MonoTime now, Job job);
+    /// `late` is run once, on the loop's thread by overtake() or drain(), when the job is past the deadline.
+    void submit(MonoTime now, Job job, Finish late = {});
     /// An eventfd, readable when complete() has something to do.
     [[nodiscard]] int fd() const;
     /// Runs the Finish of every job that is done.
     void complete(MonoTime now);
     /// Something was submitted whose Finish has not run.
-    [[nodiscard]] bool busy() const { return outstanding_ != 0; }
-    /// The job that has been running for longer than the deadline, told once; empty when there is none.
-    std::string overdue(MonoTime now);
-    /// A job is overdue: whatever is submitted now would wait for it.
+    [[nodiscard]] bool busy() const { return !jobs_.empty(); }
+    /// When the job that runs is past the deadline: another thread takes on those behind it, which from now on may run
+    /// beside it, and its `late` is run. Its Finish comes when it is done. For jobs that may run beside one another.
+    void overtake(MonoTime now);
+    /// The job that runs is past the deadline and was not left: whatever is submitted now would wait for it.
     [[nodiscard]] bool blocked(MonoTime now) const;
-    /// Waits on the real clock until not busy, completing; false when `patience` ran out.
+    /// Waits on the real clock until nothing is under way but what was left, completing and overtaking; false when
+    /// something is under way still, or `patience` ran out.
     bool drain(const Clock& clock, Duration patience);
 
 private:
     struct Shared;
-    static void run(const std::shared_ptr<Shared>& shared);
+    struct Submitted {
+        MonoTime at{};
+        Finish late{};
+    };
+    static bool start(const std::shared_ptr<Shared>& shared, std::uint64_t number);
+    static void run(const std::shared_ptr<Shared>& shared, std::uint64_t number);
+    /// The job that runs and has done so for longer than the deadline; 0: none.
+    [[nodiscard]] std::uint64_t overdue(MonoTime now) const;
+
     std::shared_ptr<Shared> shared_;
     Duration deadline_;
-    std::uint64_t outstanding_ = 0;
-    MonoTime oldest_since_{};  ///< since when the oldest outstanding job can have been running
-    bool told_ = false;
+    std::map<std::uint64_t, Submitted> jobs_{};  ///< by number; their Finish has not run
+    std::set<std::uint64_t> left_{};             ///< of those: past the deadline, alone with their threads
+    std::uint64_t last_ = 0;
+    std::uint64_t told_ = 0;  ///< the job whose `late` was run last
+    MonoTime turn_{};         ///< since when the job that runs can have been running, if it was submitted before
 };
 
 }  // namespace gotuned

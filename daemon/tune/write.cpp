@@ -59,6 +59,7 @@ void EngineImpl::apply(const Decision& decision, Prepared& prepared) {
         }
         guard_.spend(entries.size(), now);
     }
+    refused_.erase({decision.rule, decision.target});
     std::int64_t group = 0;
     for (JournalEntry& entry : entries) {
         group = entry.group;
@@ -88,13 +89,11 @@ void EngineImpl::next_write(std::int64_t group) {
         Live& live = *find(id);
         if (live.in_flight) return;
         if (live.entry.state != AdjustmentState::planned || live.entry.undoing != Undoing::none) continue;
-        live.in_flight = true;
         WriteTask task{live.knob, live.at(options_.roots), live.entry.before, live.entry.wanted};
-        worker_.submit(fmt::format("writing {} of {}", live.entry.knob, live.entry.label), clock_.mono(),
-                       [this, id, task = std::move(task)]() -> Worker::Finish {
-                           WriteResult result = run_write(task);
-                           return [this, id, result = std::move(result)] { finish_write(id, result); };
-                       });
+        hand_over(live, [this, id, task = std::move(task)]() -> Worker::Finish {
+            WriteResult result = run_write(task);
+            return [this, id, result = std::move(result)] { finish_write(id, result); };
+        });
         return;
     }
 }
@@ -102,7 +101,7 @@ void EngineImpl::next_write(std::int64_t group) {
 void EngineImpl::finish_write(std::int64_t id, const WriteResult& result) {
     Live* const live = find(id);
     if (live == nullptr) return;
-    live->in_flight = false;
+    live->in_flight = live->overdue = false;
     ++live->revision;
     if (result.outcome != WriteResult::Outcome::written) {
         abandon_group(id, result);
@@ -132,6 +131,7 @@ void EngineImpl::back_to_kept(Live& live) {
     live.entry.undoing = Undoing::none;
     live.entry.undo_reason.clear();
     live.entry.undo_cause = UndoCause::other;
+    live.entry.told.clear();
     ++live.revision;
     save(live.entry);
 }

@@ -115,6 +115,14 @@ inline bool eventually(const std::function<bool()>& condition,
     return true;
 }
 
+/// A command that executes what follows it where files of the kernel are others, in a mount namespace of its own: pairs
+/// of what is there and where.
+inline std::vector<std::string> with_mounts(const std::vector<std::pair<fs::path, std::string>>& mounts) {
+    std::string script;
+    for (const auto& [what, where] : mounts) script += "mount --bind '" + what.string() + "' '" + where + "' && ";
+    return {"/usr/bin/unshare", "--mount", "/bin/sh", "-c", script + "exec \"$@\"", "sh"};
+}
+
 struct CommandResult {
     int status = 0;
     std::string output{};
@@ -172,8 +180,12 @@ public:
                                          "--tick",
                                          "500ms"};
         command.insert(command.end(), more.begin(), more.end());
+        command.insert(command.begin(), within_.begin(), within_.end());
         child_ = Child(command, environment, (folder_ / "log").string());
     }
+
+    /// From now on the daemon is started by this command, which executes what follows it.
+    void within(std::vector<std::string> command) { within_ = std::move(command); }
 
     /// Notifications are kept; true when one with this text came within the patience.
     bool notified(const std::string& text, std::chrono::seconds patience = std::chrono::seconds(30)) {
@@ -225,6 +237,7 @@ private:
     Fd notify_;
     std::string notify_path_;
     std::string notifications_;
+    std::vector<std::string> within_;
     Child child_;
 };
 

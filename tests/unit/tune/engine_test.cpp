@@ -3,9 +3,9 @@
 
 #include <algorithm>
 
+#include "at_point.h"
 #include "bench.h"
 #include "catch.h"
-#include "tune/crash_point.h"
 
 using namespace gotuned;
 using namespace gotuned::test;
@@ -27,24 +27,6 @@ std::uint64_t total(const Engine& engine, const std::string& outcome) {
         if (one.outcome == outcome) sum += one.count;
     return sum;
 }
-
-/// Does something at the n-th time a point is passed.
-struct AtPoint {
-    AtPoint(std::string name, int nth, std::function<void()> deed) {
-        point = std::move(name);
-        left = nth;
-        action = std::move(deed);
-        crash_hook = [](const char* passed) {
-            if (point == passed && --left == 0) action();
-        };
-    }
-    AtPoint(const AtPoint&) = delete;
-    AtPoint& operator=(const AtPoint&) = delete;
-    ~AtPoint() { crash_hook = nullptr; }
-    static inline std::string point{};
-    static inline std::atomic<int> left{0};
-    static inline std::function<void()> action{};
-};
 
 }  // namespace
 
@@ -403,33 +385,6 @@ TEST_CASE("an undo that is asked for while the write is under way follows it") {
     CHECK(bench.engine->live().empty());
     CHECK(bench.sysctl("vm/swappiness") == "60");
     CHECK(bench.sysctl("vm/page-cluster") == "3");
-}
-
-TEST_CASE("a write that does not come back is reported once, and settled when it does") {
-    Bench bench;
-    bench.start();
-    std::atomic<bool> go{false};
-    const AtPoint hold("before sysctl write", 1, [&] {
-        while (!go) ::usleep(1000);
-    });
-    bench.engine->act({swap_to(bench, 10)}, bench.snapshot());
-    for (int i = 0; i < 3000 && bench.told.count("overdue") == 0; ++i) {  // the worker may not have begun yet
-        bench.clock.advance(std::chrono::seconds(6));
-        bench.engine->tick(bench.snapshot());
-        ::usleep(1000);
-    }
-    CHECK(bench.told.count("overdue") == 1);
-    bench.clock.advance(std::chrono::seconds(6));
-    bench.engine->tick(bench.snapshot());
-    CHECK(bench.told.count("overdue") == 1);
-    CHECK(bench.only().state == AdjustmentState::planned);
-    CHECK(bench.engine->busy());
-    bench.engine->act({bench.fire("other", HostId{}, {{page_cluster, count(0)}})}, bench.snapshot());
-    CHECK(bench.refusal().starts_with("worker_blocked"));
-    go = true;
-    bench.settle();
-    CHECK(bench.only().state == AdjustmentState::applied);
-    CHECK(bench.only().read_back == bench.clock.mono());
 }
 
 TEST_CASE("before it ends the daemon puts everything back, unless it is to keep it") {

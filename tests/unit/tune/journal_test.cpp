@@ -1,5 +1,6 @@
 #include "tune/journal.h"
 
+#include <fcntl.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -166,6 +167,60 @@ TEST_CASE("a database of another program is not taken for a journal") {
 TEST_CASE("a journal that cannot be opened for another reason is an error") {
     const Temporary dir;
     CHECK_FALSE(Journal::open(dir / "missing/journal.db", "boot"));
+}
+
+TEST_CASE("a journal that another process is reading is left where it is, and used when it is free") {
+    const Temporary dir;
+    {
+        const auto journal = open(dir);
+        std::vector<JournalEntry> entries{entry()};
+        REQUIRE(journal->plan(entries));
+    }
+    int ready[2];
+    int leave[2];
+    REQUIRE(::pipe2(ready, O_CLOEXEC) == 0);
+    REQUIRE(::pipe2(leave, O_CLOEXEC) == 0);
+    const pid_t reader = ::fork();
+    REQUIRE(reader >= 0);
+    if (reader == 0) {
+        const auto database = Database::open(dir / "journal.db", Database::Access::read_only);
+        auto rows = database->prepare("SELECT id FROM adjustment");
+        const bool reads = rows && rows->step().value_or(false);  // until it is finalized it holds its lock
+        char byte = reads ? 'y' : 'n';
+        static_cast<void>(!::write(ready[1], &byte, 1));
+        static_cast<void>(!::read(leave[0], &byte, 1));
+        ::_exit(0);
+    }
+    char byte = 0;
+    REQUIRE(::read(ready[0], &byte, 1) == 1);
+    CHECK(byte == 'y');
+    const auto refused = Journal::open(dir / "journal.db", "boot-a");
+    REQUIRE_FALSE(refused);
+    CHECK(refused.error().code == EBUSY);
+    CHECK(refused.error().what.find("journal.db: database is locked") != std::string::npos);
+    CHECK(refused.error().hint.find("another process") != std::string::npos);
+    REQUIRE(::write(leave[1], "x", 1) == 1);
+    REQUIRE(::waitpid(reader, nullptr, 0) == reader);
+    for (const int end : {ready[0], ready[1], leave[0], leave[1]}) ::close(end);
+    const auto journal = open(dir);
+    CHECK(journal->warning().empty());
+    CHECK(journal->open_entries()->size() == 1);
+}
+
+TEST_CASE("while it is in use no other process can get at the journal, so that none can hold it up") {
+    const Temporary dir;
+    const auto journal = open(dir);
+    const pid_t reader = ::fork();
+    REQUIRE(reader >= 0);
+    if (reader == 0) {
+        const auto database = Database::open(dir / "journal.db", Database::Access::read_only);
+        ::_exit(database && database->integer("SELECT count(*) FROM adjustment") ? 1 : 0);
+    }
+    int status = 0;
+    REQUIRE(::waitpid(reader, &status, 0) == reader);
+    CHECK(WEXITSTATUS(status) == 0);
+    std::vector<JournalEntry> entries{entry()};
+    CHECK(journal->plan(entries));
 }
 
 TEST_CASE("an older version undoes what a newer one wrote, and keeps what it does not know") {

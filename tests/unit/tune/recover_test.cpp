@@ -209,6 +209,38 @@ TEST_CASE("undo without a daemon is safe unless forced") {
     CHECK(child.soft() == 256);
 }
 
+TEST_CASE("an undo that is tried again each minute is told of once, until its reason is another") {
+    Bench bench(Bench::Proc::real);
+    bench.start();
+    Child child;
+    bench.see(child.id());
+    bench.act(bench.fire("raise", child.id(), {{"rlimit.nofile", count(1024)}}));
+    child.open_descriptors(500);
+    bench.engine.reset();
+    const auto try_again = [&bench] {
+        bool running = false;
+        const auto outcomes = undo_offline(bench.options, bench.clock, false, running, &bench.told);
+        REQUIRE(outcomes);
+        REQUIRE(outcomes->size() == 1);
+        CHECK(outcomes->at(0).state == AdjustmentState::undo_deferred);
+    };
+    try_again();
+    CHECK(bench.told.count("undo_deferred") == 1);
+    try_again();
+    child.open_descriptors(1);  // another number is no other reason
+    try_again();
+    CHECK(bench.told.count("undo_deferred") == 1);
+    // The daemon that comes back for a moment goes on with the same undo, and an operator's wish is another reason.
+    const Rulebook book = rulebook({rule("raise", {"rlimit.nofile"})});
+    bench.restart(&book);
+    CHECK(bench.told.count("undo_deferred") == 1);
+    CHECK(bench.undo_asked(0, false).at(0).state == AdjustmentState::undo_deferred);
+    CHECK(bench.told.count("undo_deferred") == 2);
+    bench.engine.reset();
+    try_again();
+    CHECK(bench.told.count("undo_deferred") == 2);
+}
+
 TEST_CASE("undo where no daemon ever ran does nothing and makes nothing") {
     Bench bench;
     bool running = true;

@@ -154,22 +154,45 @@ TEST_CASE("a cgroup that is not seen any more is refused") {
     CHECK(bench.refusal().starts_with("gone"));
 }
 
-TEST_CASE("what cannot be journaled is not done") {
+TEST_CASE("what cannot be journaled is not done, is said once, and is done when it can be") {
     Bench bench;
     bench.start();
-    // As on a full disk: files of this process may not grow.
-    rlimit before{};
-    REQUIRE(::getrlimit(RLIMIT_FSIZE, &before) == 0);
-    const auto handler = ::signal(SIGXFSZ, SIG_IGN);
-    const rlimit none{1, before.rlim_max};
-    REQUIRE(::setrlimit(RLIMIT_FSIZE, &none) == 0);
-    bench.engine->act({swap_to(bench, 10)}, bench.snapshot());
-    ::setrlimit(RLIMIT_FSIZE, &before);
-    ::signal(SIGXFSZ, handler);
+    {
+        // As on a full disk: files of this process may not grow.
+        rlimit before{};
+        REQUIRE(::getrlimit(RLIMIT_FSIZE, &before) == 0);
+        const auto handler = ::signal(SIGXFSZ, SIG_IGN);
+        const rlimit none{1, before.rlim_max};
+        REQUIRE(::setrlimit(RLIMIT_FSIZE, &none) == 0);
+        bench.engine->act({swap_to(bench, 10)}, bench.snapshot());
+        bench.engine->act({swap_to(bench, 10)}, bench.snapshot());
+        ::setrlimit(RLIMIT_FSIZE, &before);
+        ::signal(SIGXFSZ, handler);
+    }
     bench.settle();
     CHECK(bench.sysctl("vm/swappiness") == "60");
     CHECK(bench.engine->live().empty());
-    CHECK(bench.refusal().starts_with("journal"));
+    CHECK(bench.refusal().starts_with("journal: cannot use " + (bench.dir / "run/journal.db")));
+    CHECK(bench.told.count("refused") == 1);
+    bench.act(swap_to(bench, 10));
+    CHECK(bench.sysctl("vm/swappiness") == "10");
+    CHECK(bench.only().state == AdjustmentState::applied);
+}
+
+TEST_CASE("the changes of the last minute count against the budget after a restart, too") {
+    Bench bench;
+    bench.options.per_minute = 2;
+    bench.start();
+    bench.act(bench.fire("both", HostId{}, {{page_cluster, count(0)}}));
+    bench.clock.advance(std::chrono::seconds(30));
+    bench.act(bench.fire("short", HostId{}, {{"sysctl.net.ipv4.tcp_rmem", std::string("1 2 3")}}));
+    bench.undo_asked(2, false);
+    bench.restart(nullptr);
+    bench.act(swap_to(bench, 10));
+    CHECK(bench.refusal() == "budget: 2 changes in the last minute, 1 more wanted, 2 allowed");
+    bench.clock.advance(std::chrono::seconds(30));
+    bench.act(swap_to(bench, 10));
+    CHECK(bench.sysctl("vm/swappiness") == "10");
 }
 
 TEST_CASE("plan says what would be written, and changes nothing") {

@@ -15,7 +15,7 @@ TEST_CASE("a worker runs jobs in order, and their finish on the loop's thread") 
     std::vector<int> done;
     const auto loop = std::this_thread::get_id();
     for (int i = 0; i < 5; ++i) {
-        worker.submit("job", clock.mono(), [&, i]() -> Worker::Finish {
+        worker.submit(clock.mono(), [&, i]() -> Worker::Finish {
             const bool elsewhere = std::this_thread::get_id() != loop;
             return [&, i, elsewhere] {
                 CHECK(elsewhere);
@@ -36,16 +36,87 @@ TEST_CASE("a worker that ends does not wait for a job that never returns") {
     {
         Worker worker(std::chrono::seconds(5));
         const ManualClock clock;
-        worker.submit("stuck", clock.mono(), [go, begun]() -> Worker::Finish {
+        worker.submit(clock.mono(), [go, begun]() -> Worker::Finish {
             *begun = true;
             while (!*go) std::this_thread::sleep_for(std::chrono::milliseconds(1));
             return {};
         });
         while (!*begun) std::this_thread::sleep_for(std::chrono::milliseconds(1));
         CHECK_FALSE(worker.drain(clock, std::chrono::milliseconds(20)));
-        CHECK(worker.overdue(clock.mono() + std::chrono::seconds(6)) == "stuck");
-        CHECK(worker.overdue(clock.mono() + std::chrono::seconds(7)).empty());
+        CHECK_FALSE(worker.blocked(clock.mono() + std::chrono::seconds(5)));
         CHECK(worker.blocked(clock.mono() + std::chrono::seconds(6)));
     }
     *go = true;
+}
+
+namespace {
+
+/// Jobs that block until they are let go.
+struct Stuck {
+    std::shared_ptr<std::atomic<bool>> go = std::make_shared<std::atomic<bool>>(false);
+    std::shared_ptr<std::atomic<int>> begun = std::make_shared<std::atomic<int>>(0);
+    Stuck() = default;
+    Stuck(const Stuck&) = delete;
+    Stuck& operator=(const Stuck&) = delete;
+    ~Stuck() { *go = true; }
+    [[nodiscard]] Worker::Job job(Worker::Finish finish = {}) const {
+        return [go = go, begun = begun, finish = std::move(finish)] {
+            ++*begun;
+            while (!*go) std::this_thread::sleep_for(std::chrono::milliseconds(1));
+            return finish;
+        };
+    }
+    void wait_for(int jobs) const {
+        while (*begun < jobs) std::this_thread::sleep_for(std::chrono::milliseconds(1));
+    }
+};
+
+}  // namespace
+
+TEST_CASE("a job past the deadline is left to its thread, told of once, and those behind it go on") {
+    Worker worker(std::chrono::seconds(5));
+    ManualClock clock;
+    const Stuck stuck;
+    int late = 0;
+    int came_back = 0;
+    int others = 0;
+    worker.submit(clock.mono(), stuck.job([&] { ++came_back; }), [&] { ++late; });
+    worker.submit(clock.mono(), [&]() -> Worker::Finish { return [&] { ++others; }; });
+    stuck.wait_for(1);
+    clock.advance(std::chrono::seconds(5));
+    worker.overtake(clock.mono());
+    CHECK(late == 0);
+    clock.advance(std::chrono::seconds(1));
+    worker.overtake(clock.mono());
+    worker.overtake(clock.mono());
+    CHECK(late == 1);
+    CHECK_FALSE(worker.drain(clock, std::chrono::seconds(10)));  // does not wait for what was left
+    CHECK(others == 1);
+    CHECK(came_back == 0);
+    CHECK(worker.busy());
+    CHECK_FALSE(worker.blocked(clock.mono() + std::chrono::hours(1)));
+    *stuck.go = true;
+    while (worker.busy()) worker.complete(clock.mono());
+    CHECK(came_back == 1);
+    CHECK(late == 1);
+}
+
+TEST_CASE("only so many jobs are left to their threads; the next that blocks is waited for") {
+    Worker worker(std::chrono::seconds(5));
+    ManualClock clock;
+    const Stuck stuck;
+    int late = 0;
+    constexpr int most = static_cast<int>(Worker::most_left);
+    for (int i = 0; i <= most; ++i) {
+        worker.submit(clock.mono(), stuck.job(), [&] { ++late; });
+        stuck.wait_for(i + 1);
+        clock.advance(std::chrono::seconds(6));
+        worker.overtake(clock.mono());
+        CHECK(late == i + 1);
+        CHECK(worker.blocked(clock.mono()) == (i == most));
+    }
+    worker.submit(clock.mono(), stuck.job());
+    *stuck.go = true;
+    while (worker.busy()) worker.complete(clock.mono());
+    CHECK(*stuck.begun == most + 2);
 }

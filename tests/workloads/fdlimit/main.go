@@ -1,6 +1,7 @@
 // fdlimit is a server near its descriptor limit: it lowers its own soft limit, then opens connections to itself,
 // step by step, until it has as many as asked or accept and dial fail with EMFILE. Some time after it sees that
-// its limit was raised it closes most connections, so that the old limit may safely come back.
+// its limit was raised it closes most connections, so that the old limit may safely come back. At SIGUSR1 it starts a
+// child, which inherits the limit of that moment.
 package main
 
 import (
@@ -8,6 +9,7 @@ import (
 	"flag"
 	"net"
 	"os"
+	"os/exec"
 	"os/signal"
 	"sync"
 	"syscall"
@@ -102,6 +104,8 @@ func main() {
 
 	stop := make(chan os.Signal, 1)
 	signal.Notify(stop, syscall.SIGTERM, syscall.SIGINT)
+	fork := make(chan os.Signal, 1)
+	signal.Notify(fork, syscall.SIGUSR1)
 	var clients []net.Conn
 	var raised, closed, full bool
 	var closeAt <-chan time.Time
@@ -141,6 +145,12 @@ func main() {
 			clients, closed, closeAt = nil, true, nil
 			s.closeAccepted()
 			say.Line("closed", s.fields())
+		case <-fork:
+			child := exec.Command("sleep", "600")
+			if err := child.Start(); err != nil {
+				say.Fatal("start a child", err)
+			}
+			say.Line("child", say.Fields{"child": child.Process.Pid})
 		case <-tell.C:
 			say.Line("state", s.fields())
 		case <-stop:

@@ -1,0 +1,115 @@
+// What the engine does when the kernel, or a file system, does not answer.
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <functional>
+
+#include "at_point.h"
+#include "bench.h"
+#include "catch.h"
+
+using namespace gotuned;
+using namespace gotuned::test;
+
+namespace {
+
+Decision swap_to(const Bench& bench, double value) {
+    return bench.fire("less-swap", HostId{}, {{swappiness, count(value)}});
+}
+
+/// Until the worker has begun what is said to block, and the deadline is over.
+void past_the_deadline(Bench& bench) {
+    for (int i = 0; i < 3000 && bench.told.count("overdue") == 0; ++i) {
+        bench.clock.advance(std::chrono::seconds(6));
+        bench.engine->tick(bench.snapshot());
+        ::usleep(1000);
+    }
+    REQUIRE(bench.told.count("overdue") == 1);
+}
+
+/// Takes what has come back, as the loop does, without waiting for what has not.
+void complete_until(Bench& bench, const std::function<bool()>& done) {
+    for (int i = 0; i < 10000 && !done(); ++i) {
+        bench.engine->complete();
+        ::usleep(1000);
+    }
+    REQUIRE(done());
+}
+
+}  // namespace
+
+TEST_CASE("a write that does not come back is reported once, holds up no other, and is settled when it does") {
+    Bench bench;
+    bench.start();
+    std::atomic<bool> go{false};
+    const AtPoint hold("before sysctl write", 1, [&] {
+        while (!go) ::usleep(1000);
+    });
+    bench.engine->act({swap_to(bench, 10)}, bench.snapshot());
+    past_the_deadline(bench);
+    bench.clock.advance(std::chrono::seconds(6));
+    bench.engine->tick(bench.snapshot());
+    CHECK(bench.told.count("overdue") == 1);
+    CHECK(bench.told.last("overdue").knob == swappiness);
+    CHECK(bench.engine->totals().back().outcome == "overdue");
+    CHECK(bench.only().state == AdjustmentState::planned);
+    CHECK(bench.only().note.starts_with("the write is still running after "));
+
+    bench.engine->act({bench.fire("other", HostId{}, {{page_cluster, count(0)}})}, bench.snapshot());
+    complete_until(bench, [&] { return bench.told.last("applied").rule == "other"; });
+    CHECK(bench.sysctl("vm/page-cluster") == "0");
+    CHECK(bench.engine->busy());
+
+    go = true;
+    bench.settle();
+    CHECK(bench.engine->live().front().state == AdjustmentState::applied);
+    CHECK(bench.engine->live().front().note.empty());
+    CHECK(bench.engine->live().front().read_back == bench.clock.mono());
+    CHECK(bench.sysctl("vm/swappiness") == "10");
+}
+
+TEST_CASE("an undo of what has not come back is answered at once, and done when it does") {
+    Bench bench;
+    bench.start();
+    std::atomic<bool> go{false};
+    const AtPoint hold("before sysctl write", 1, [&] {
+        while (!go) ::usleep(1000);
+    });
+    bench.engine->act({swap_to(bench, 10)}, bench.snapshot());
+    std::vector<UndoOutcome> asked_before;
+    std::vector<UndoOutcome> asked_after;
+    bench.engine->undo(0, false, "root", [&](std::vector<UndoOutcome> all) { asked_before = std::move(all); });
+    past_the_deadline(bench);
+    REQUIRE(asked_before.size() == 1);
+    CHECK(asked_before[0].state == AdjustmentState::failed);
+    CHECK(asked_before[0].reason.starts_with("the write is still running after "));
+    bench.engine->undo(0, false, "root", [&](std::vector<UndoOutcome> all) { asked_after = std::move(all); });
+    complete_until(bench, [&] { return !asked_after.empty(); });
+    CHECK(asked_after[0].state == AdjustmentState::failed);
+    go = true;
+    bench.settle();
+    CHECK(bench.engine->live().empty());
+    CHECK(bench.sysctl("vm/swappiness") == "60");
+}
+
+TEST_CASE("a value that cannot be read any more does not keep drift of others from being seen") {
+    Bench bench;
+    bench.start();
+    bench.act(swap_to(bench, 10));
+    bench.act(bench.fire("other", HostId{}, {{page_cluster, count(0)}}));
+    // As a dead file system: to open a FIFO for reading waits for somebody who writes.
+    const std::string path = bench.dir / "proc/sys/vm/swappiness";
+    REQUIRE(::unlink(path.c_str()) == 0);
+    REQUIRE(::mkfifo(path.c_str(), 0600) == 0);
+    bench.set_sysctl("vm/page-cluster", "7");
+    complete_until(bench, [&] {
+        bench.clock.advance(std::chrono::seconds(6));
+        bench.engine->tick(bench.snapshot());
+        return bench.told.count("drifted") == 1;
+    });
+    CHECK(bench.told.last("drifted").knob == page_cluster);
+    const Fd writer(::open(path.c_str(), O_RDWR | O_CLOEXEC));
+    REQUIRE(::write(writer.get(), "10\n", 3) == 3);
+    bench.settle();
+}
