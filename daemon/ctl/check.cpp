@@ -66,9 +66,9 @@ std::string nearest_sysctl(const std::string& sys, const std::string& name, std:
     return nearest(name, {names.begin(), names.end()});
 }
 
-/// Sysctls of the rules under check that this host does not have. No errors: another kernel may, and a module may bring
-/// one later.
-Diagnostics missing_sysctls(const Rulebook& rulebook, const std::string& proc) {
+/// Sysctls, disks and settings of the rules under check that this host does not have. No errors: another kernel may,
+/// and a module may bring one later.
+Diagnostics missing_here(const Rulebook& rulebook, const std::string& proc, const std::string& sys) {
     Diagnostics missing;
     std::set<std::string> told;
     const auto look = [&](const std::string& name, const Place& place) {
@@ -81,8 +81,18 @@ Diagnostics missing_sysctls(const Rulebook& rulebook, const std::string& proc) {
         out.hint = near.empty() ? "" : "did you mean " + near + "?";
         missing.push_back(std::move(out));
     };
+    const auto look_at_setting = [&](const Adjust& adjust) {
+        const std::string path = "/" + sysfs_file(adjust.knob);
+        if (exists(sys + path) || !told.insert(adjust.knob).second) return;
+        Diagnostic out;
+        out.place = adjust.place;
+        out.message = fmt::format("this host has no {}: there is no /sys{}", adjust.knob, path);
+        missing.push_back(std::move(out));
+    };
     for (const Rule& rule : rulebook.rules) {
         if (rule.packaged) continue;
+        for (const Adjust& adjust : rule.adjust)
+            if (adjust.knob.starts_with("sysfs.")) look_at_setting(adjust);
         for (const Adjust& adjust : rule.adjust)
             if (adjust.knob.starts_with("sysctl.")) look(adjust.knob.substr(7), adjust.place);
         for (const ExpressionPtr& part : {rule.when, rule.verify.expect, rule.undo_when})
@@ -138,7 +148,7 @@ CheckReport check_files(const Invocation& invocation) {
         }
     }
 
-    const Diagnostics warnings = rulebook ? missing_sysctls(*rulebook, invocation.proc) : Diagnostics{};
+    const Diagnostics warnings = rulebook ? missing_here(*rulebook, invocation.proc, invocation.sys) : Diagnostics{};
     CheckReport report;
     report.good = errors.empty();
     for (const Diagnostic& error : errors) report.text += to_string(error) + "\n";

@@ -41,6 +41,7 @@ struct Invocation {
     std::string profiles = "/usr/lib/gotuned/profiles";
     std::string with_profile = "observe";  ///< check --profile
     std::string proc = "/proc";            ///< whose sysctls check compares with; a test's own tree
+    std::string sys = "/sys";              ///< and whose disks and huge pages
 };
 
 /// Either an invocation, or what to print and the status to exit with (help, version, a usage error).

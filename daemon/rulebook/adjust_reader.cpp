@@ -1,5 +1,6 @@
 // `adjust:` of a rule: the knob exists and is of the rule's scope, `to` is of its type, a constant is within bounds.
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include <algorithm>
 #include <array>
@@ -45,6 +46,7 @@ Type wanted_type(Takes takes) {
             return {Type::Kind::cpus, {}};
         case Takes::sysctl:
             return {Type::Kind::number, {}};
+        case Takes::word:
         case Takes::text:
             return {Type::Kind::text, {}};
     }
@@ -153,16 +155,19 @@ private:
         const auto read = [&](std::string_view key) -> std::optional<Quantity> {
             const YamlNode* node = line.find(key);
             if (node == nullptr || !node->is(YamlNode::Kind::scalar)) return std::nullopt;
-            if (info.takes == Takes::cpus) {
-                add(*node, fmt::format("a CPU set has no {}", key));
+            if (info.takes == Takes::cpus || info.takes == Takes::word) {
+                add(*node, fmt::format("a {} has no {}", info.takes == Takes::cpus ? "CPU set" : "word", key));
                 return std::nullopt;
             }
-            const auto literal = parse_literal(node->text);
+            const std::string_view text = trim(node->text);
+            const bool negative = info.least < 0 && text.starts_with('-');
+            auto literal = parse_literal(negative ? text.substr(1) : std::string_view(node->text));
             if (!literal) {
                 context_.errors.add(file_, file_.offset_in(*node, literal.error().offset), literal.error().message,
                                     literal.error().hint);
                 return std::nullopt;
             }
+            if (negative) literal->value = -literal->value;
             const Unit wanted = info.takes == Takes::bytes ? unit::bytes : unit::count;
             if (literal->unit != wanted && info.takes != Takes::sysctl) {
                 add(*node, fmt::format("{} of {} is {}, not {}", key, adjust.knob, to_string(wanted),
@@ -210,12 +215,13 @@ private:
     }
 
     ExpressionPtr expression(const YamlNode& to, const KnobInfo& info) {
-        // Lists that people write bare: CPUs (0-3,8) and sysctls of several numbers (1024 65535).
+        // What people write bare: CPUs (0-3,8), sysctls of several numbers (1024 65535), words (defer+madvise).
         const std::string text(trim(to.text));
+        const bool word = info.takes == Takes::word && text.find_first_of("\"()") == std::string::npos;
         const bool digits =
             text.find_first_not_of(info.takes == Takes::cpus ? "0123456789,-" : "0123456789 \t") == std::string::npos;
         const bool several = text.find_first_of(" \t") != std::string::npos;
-        if (digits && (info.takes == Takes::cpus || (info.takes == Takes::sysctl && several))) {
+        if (word || (digits && (info.takes == Takes::cpus || (info.takes == Takes::sysctl && several)))) {
             auto parsed =
                 parse_expression('"' + text + '"', out_.rule.scope, ExpressionRole::to, wanted_type(info.takes));
             if (parsed) return std::move(*parsed);
@@ -229,6 +235,7 @@ private:
     void constant(const YamlNode& to, const std::optional<Value>& value, const KnobInfo& info,
                   const SysctlBounds& bounds) {
         if (!value || context_.unsafe_bounds) return;
+        if (info.takes == Takes::word) return word(to, *value, info);
         double number = 0;
         if (const auto* const quantity = std::get_if<Quantity>(&*value)) {
             number = quantity->value;
@@ -239,6 +246,15 @@ private:
         if (number >= bounds.least && number <= bounds.most) return;
         add(to, fmt::format("{} is outside the safe bounds of {}", trim(to.text), shown(bounds, info)),
             "adjust.unsafe in gotuned.yaml allows it for the whole node");
+    }
+
+    void word(const YamlNode& to, const Value& value, const KnobInfo& info) {
+        const auto* const text = std::get_if<std::string>(&value);
+        const auto words = split(info.words, ' ');
+        if (text == nullptr || info.words.empty() || std::find(words.begin(), words.end(), *text) != words.end())
+            return;
+        add(to, fmt::format("{} is no word of {}", clean_text(*text, 80), info.name),
+            fmt::format("one of {}", fmt::join(words, ", ")));
     }
 
     static std::string shown(const SysctlBounds& bounds, const KnobInfo& info) {

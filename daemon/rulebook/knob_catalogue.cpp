@@ -18,6 +18,20 @@ constexpr KnobInfo rlimit(std::string_view name, Takes takes, double least, doub
 constexpr KnobInfo memory(std::string_view name, double least, std::string_view meaning) {
     return {.name = name, .scope = Scope::cgroup, .takes = Takes::bytes, .least = least, .meaning = meaning};
 }
+/// Below /sys/kernel/mm/transparent_hugepage (Documentation/admin-guide/mm/transhuge.rst of Linux).
+constexpr KnobInfo huge_pages(std::string_view name, double least, double most, std::string_view meaning) {
+    return {.name = name,
+            .scope = Scope::host,
+            .takes = Takes::count,
+            .least = least,
+            .most = most,
+            .shared = true,
+            .meaning = meaning};
+}
+constexpr KnobInfo huge_pages(std::string_view name, std::string_view words, std::string_view meaning) {
+    return {
+        .name = name, .scope = Scope::host, .takes = Takes::word, .shared = true, .words = words, .meaning = meaning};
+}
 constexpr KnobInfo shared(KnobInfo knob) {
     knob.shared = true;
     return knob;
@@ -70,6 +84,45 @@ constexpr std::array catalogue = {
     shared(memory("cgroup.memory.min", 0, "memory that is protected without condition")),
     memory("cgroup.memory.swap.max", 0, "swap that the cgroup may use"),
     memory("cgroup.memory.reclaim", 0, "reclaims so many bytes once; nothing is left to undo"),
+
+    huge_pages("sysfs.thp.enabled", "always madvise never", "who gets transparent huge pages"),
+    huge_pages("sysfs.thp.defrag", "always defer defer+madvise madvise never",
+               "whether a page fault waits until memory is compacted into a huge page"),
+    // Not its two other words: deny is for emergencies, force for tests.
+    huge_pages("sysfs.thp.shmem_enabled", "always within_size advise never", "huge pages of tmpfs and shared memory"),
+    huge_pages("sysfs.thp.use_zero_page", 0, 1, "reading untouched memory maps a huge page of zeros"),
+    huge_pages("sysfs.thp.shrink_underused", 0, 1, "huge pages that are mostly zeros are split under pressure"),
+    huge_pages("sysfs.thp.khugepaged.defrag", 0, 1, "khugepaged may compact memory"),
+    huge_pages("sysfs.thp.khugepaged.pages_to_scan", 64, 65536, "pages that khugepaged looks at in one pass"),
+    huge_pages("sysfs.thp.khugepaged.scan_sleep_millisecs", 100, 3600000, "pause between its passes"),
+    huge_pages("sysfs.thp.khugepaged.alloc_sleep_millisecs", 1000, 3600000, "pause after it found no huge page"),
+    // 511 is all but one page of 4 KiB in a huge page of 2 MiB; the kernel's own most is looked at when it is set.
+    huge_pages("sysfs.thp.khugepaged.max_ptes_none", 0, 8191,
+               "untouched pages that it may fill with zeros to make a huge page: what makes RSS grow"),
+    huge_pages("sysfs.thp.khugepaged.max_ptes_swap", 0, 8191, "swapped pages that it may bring in for a huge page"),
+    huge_pages("sysfs.thp.khugepaged.max_ptes_shared", 0, 8191, "shared pages that it may take into a huge page"),
+    KnobInfo{
+        .name = "sysfs.block.",
+        .prefix = true,
+        .scope = Scope::host,
+        .takes = Takes::word,
+        .shared = true,
+        .meaning = "sysfs.block.DEVICE.scheduler: the I/O scheduler of a disk, of those that the kernel has loaded"},
+
+    // -1000 would leave it out altogether: its memory could then only be had by killing everything else.
+    shared(KnobInfo{.name = "process.oom_score_adj",
+                    .scope = Scope::process,
+                    .takes = Takes::count,
+                    .least = -900,
+                    .most = 1000,
+                    .meaning = "how readily the process is killed when memory runs out: higher is sooner"}),
+    // Further down it competes with the kernel's own threads.
+    shared(KnobInfo{.name = "process.nice",
+                    .scope = Scope::process,
+                    .takes = Takes::count,
+                    .least = -10,
+                    .most = 19,
+                    .meaning = "weight of every thread against others of its cgroup: higher is less"}),
 
     KnobInfo{.name = "advise",
              .scope = Scope::host,
@@ -132,10 +185,14 @@ constexpr std::array sysctls = {
     NamedBounds{"vm.zone_reclaim_mode", {0, 7}},
 };
 
-constexpr std::array<std::string_view, 11> unbuilt = {
-    "cgroup.cpu.max", "cgroup.cpu.weight",     "cgroup.cpu.max.burst", "cgroup.pids.max", "cgroup.cpuset.cpus",
-    "sysfs.",         "process.oom_score_adj", "process.nice",         "go.gc",           "capture",
-    "notify"};
+constexpr std::array<std::string_view, 8> unbuilt = {"cgroup.cpu.max",
+                                                     "cgroup.cpu.weight",
+                                                     "cgroup.cpu.max.burst",
+                                                     "cgroup.pids.max",
+                                                     "cgroup.cpuset.cpus",
+                                                     "go.gc",
+                                                     "capture",
+                                                     "notify"};
 
 /// Dotted parts of letters, digits, '_', '-' and '/' (an interface name with a dot in it is written with a slash:
 /// sysctl.d(5)); never a path that climbs.
@@ -148,6 +205,16 @@ bool sysctl_name(std::string_view name) {
            });
 }
 
+/// A device's name as below /sys/block (some drivers have a '!' for the slash), and the one file that is a knob.
+bool scheduler_name(std::string_view name) {
+    constexpr std::string_view file = ".scheduler";
+    if (!name.ends_with(file)) return false;
+    name.remove_suffix(file.size());
+    return !name.empty() && std::all_of(name.begin(), name.end(), [](char c) {
+        return std::isalnum(static_cast<unsigned char>(c)) != 0 || c == '_' || c == '-' || c == '!';
+    });
+}
+
 }  // namespace
 
 std::span<const KnobInfo> knob_catalogue() { return catalogue; }
@@ -155,7 +222,9 @@ std::span<const KnobInfo> knob_catalogue() { return catalogue; }
 const KnobInfo* find_knob_info(std::string_view name) {
     for (const KnobInfo& knob : catalogue) {
         if (!knob.prefix && knob.name == name) return &knob;
-        if (knob.prefix && name.starts_with(knob.name) && sysctl_name(name.substr(knob.name.size()))) return &knob;
+        if (!knob.prefix || !name.starts_with(knob.name)) continue;
+        const std::string_view rest = name.substr(knob.name.size());
+        if (knob.takes == Takes::sysctl ? sysctl_name(rest) : scheduler_name(rest)) return &knob;
     }
     return nullptr;
 }
@@ -179,6 +248,19 @@ std::string_view sysctl_myth(std::string_view name) {
     }
     if (name == "net.ipv4.tcp_tw_recycle") return "it broke clients behind NAT and was removed in Linux 4.12";
     return {};
+}
+
+std::string sysfs_file(std::string_view knob) {
+    constexpr std::string_view disks = "sysfs.block.";
+    constexpr std::string_view pages = "sysfs.thp.";
+    if (knob.starts_with(disks)) {
+        const std::size_t end = knob.rfind('.');
+        return std::string("block/") + std::string(knob.substr(disks.size(), end - disks.size())) + "/queue" +
+               (end == std::string_view::npos ? "" : "/" + std::string(knob.substr(end + 1)));
+    }
+    std::string path = "kernel/mm/transparent_hugepage/";
+    for (const char c : knob.substr(std::min(knob.size(), pages.size()))) path += c == '.' ? '/' : c;
+    return path;
 }
 
 std::span<const std::string_view> unbuilt_knobs() { return unbuilt; }

@@ -17,10 +17,11 @@ struct KnobInfo {
     std::string_view name;  ///< "rlimit.nofile", "cpu.affinity", "cgroup.memory.high", "sysctl." (a prefix), "advise"
     bool prefix = false;    ///< the name goes on: sysctl.NAME
     Scope scope{};          ///< whose knob it is: a rule of narrower scope must not turn it
-    enum class Takes { count, bytes, cpus, sysctl, text } takes{};
+    enum class Takes { count, bytes, cpus, sysctl, word, text } takes{};
     double least = 0;  ///< constant safe bounds of a quantity (packaged; a rule may narrow)
     double most = unlimited_value;
-    bool shared = false;  ///< moves a resource that processes share (affinity, swappiness, memory.low/min)
+    bool shared = false;       ///< moves a resource that processes share (affinity, swappiness, memory.low/min)
+    std::string_view words{};  ///< Takes::word: the packaged ones, by spaces; empty: whatever the host offers
     std::string_view meaning;
 };
 std::span<const KnobInfo> knob_catalogue();
@@ -35,6 +36,9 @@ std::optional<SysctlBounds> sysctl_bounds(std::string_view name);
 std::vector<std::string_view> bounded_sysctls();
 /// Why a sysctl that is often recommended does not exist; empty when nothing is known against it.
 std::string_view sysctl_myth(std::string_view name);
+
+/// Where a sysfs.* knob's file is below /sys: "sysfs.block.sda.scheduler" → "block/sda/queue/scheduler".
+std::string sysfs_file(std::string_view knob);
 
 /// Knobs of the catalogue that this version does not build yet (naming one is a load error that says so). A name that
 /// ends in a dot is a prefix.

@@ -425,6 +425,9 @@ private:
                 node.type = text;
                 node.flexible = true;
                 break;
+            case KnobInfo::Takes::word:
+                node.type = text;
+                break;
             case KnobInfo::Takes::text:
                 return error(node, fmt::format("{} changes nothing: it has no original", node.text));
         }

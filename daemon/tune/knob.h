@@ -21,7 +21,7 @@ struct KnobAt {
     Roots roots{};
     std::string knob{};  ///< full name: "sysctl.vm.swappiness"
     TargetId target{};
-    std::string place{};  ///< path of a cgroup in the unified hierarchy; empty for others
+    std::string place{};  ///< path of a cgroup in the unified hierarchy; of others what Knob::place() says
 };
 
 /// What a knob holds, with as much beside the value as it takes to put it back: the hard limit, masks by thread.
@@ -88,6 +88,9 @@ public:
 
     [[nodiscard]] virtual KnobTraits traits() const = 0;
     [[nodiscard]] virtual KnobAbility ability(const Roots& roots, const std::string& knob) const = 0;
+    /// What must still be there beside the target for the value to be ours, for presence(): a disk of that name and
+    /// number. Journaled with the adjustment.
+    [[nodiscard]] virtual Result<std::string> place(const KnobAt& at) const { return at.place; }
     [[nodiscard]] virtual Result<KnobState> read(const KnobAt& at) const = 0;
     /// Moves the planned value into the bounds: the packaged ones, the rule's, the kernel's and what the target needs
     /// now. `unsafe`: the rule's own bounds beat the packaged ones; never what the kernel or the target need.
@@ -128,6 +131,10 @@ const Knob& sysctl_knob();
 std::span<const Knob* const> rlimit_knobs();
 const Knob& affinity_knob();
 std::span<const Knob* const> cgroup_memory_knobs();
+std::span<const Knob* const> huge_page_knobs();
+const Knob& block_scheduler_knob();
+const Knob& oom_score_adj_knob();
+const Knob& nice_knob();
 const Knob& advise_knob();
 
 }  // namespace gotuned

@@ -16,9 +16,6 @@
 namespace gotuned {
 namespace {
 
-/// A process that makes threads faster than they can be listed would keep us for ever.
-constexpr int most_passes = 100;
-
 class AffinityKnob final : public Knob {
 public:
     [[nodiscard]] KnobTraits traits() const override {
@@ -196,34 +193,14 @@ private:
         return masks;
     }
 
-    /// Visits every thread once, and lists them again until none is new: a thread made meanwhile by one that was not
-    /// visited yet has its maker's old mask.
     static Status each_thread(const KnobAt& at, const std::function<Status(pid_t, const CpuSet&)>& visit) {
         const auto* const id = std::get_if<ProcessId>(&at.target);
         if (id == nullptr) return fail("cpu.affinity is a knob of a process", EINVAL, to_string(at.target));
-        const auto held = HeldProcess::open(at.roots.proc, *id);
-        if (!held) return fail(held.error());
-        const std::string directory = fmt::format("{}/{}/task", at.roots.proc, id->pid);
-        std::set<pid_t> visited;
-        for (int pass = 0; pass < most_passes; ++pass) {
-            const auto threads = numbered_entries(directory);
-            if (!threads)
-                return fail("cannot list the threads", threads.error().code == ENOENT ? ESRCH : threads.error().code,
-                            directory);
-            bool any_new = false;
-            for (const pid_t thread : *threads) {
-                if (!visited.insert(thread).second) continue;
-                any_new = true;
-                const auto now = thread_cpus(thread);
-                if (!now) {
-                    if (now.error().code == ESRCH) continue;  // ended since it was listed
-                    return fail(now.error());
-                }
-                if (auto done = visit(thread, *now); !done && done.error().code != ESRCH) return done;
-            }
-            if (!any_new) return held->check();
-        }
-        return fail("new threads appear faster than they can be visited", EAGAIN, fmt::format("pid {}", id->pid));
+        return visit_threads(at.roots.proc, *id, [&](pid_t thread) -> Status {
+            const auto now = thread_cpus(thread);
+            if (!now) return fail(now.error());
+            return visit(thread, *now);
+        });
     }
 };
 

@@ -13,6 +13,10 @@ std::span<const Knob* const> knobs() {
         for (const Knob* knob : rlimit_knobs()) all.push_back(knob);
         all.push_back(&affinity_knob());
         for (const Knob* knob : cgroup_memory_knobs()) all.push_back(knob);
+        for (const Knob* knob : huge_page_knobs()) all.push_back(knob);
+        all.push_back(&block_scheduler_knob());
+        all.push_back(&oom_score_adj_knob());
+        all.push_back(&nice_knob());
         all.push_back(&advise_knob());
         return all;
     }();
@@ -41,7 +45,8 @@ Result<Fitted> fit_quantity(const PlannedWrite& planned, double packaged_least, 
                             bool unsafe) {
     const auto* wanted = planned.to.present() ? std::get_if<Quantity>(&*planned.to) : nullptr;
     if (wanted == nullptr) return fail(planned.knob + " takes a quantity");
-    if (wanted->value < 0) return fail(fmt::format("{} cannot be {}", planned.knob, to_string(*wanted)));
+    if (wanted->value < 0 && packaged_least >= 0)
+        return fail(fmt::format("{} cannot be {}", planned.knob, to_string(*wanted)));
     Fitted fitted{*wanted, *wanted, {}};
     double value = wanted->value;
     const auto raise = [&](double least, const std::string& why) {

@@ -94,6 +94,9 @@ void EngineImpl::look_closer(PreparedWrite& write, const Decision& decision, con
     }
     if (!planned.placement && !planned.to.present()) return object(Refusal::unknown, to_string(planned.to.absent()));
     if (planned.to.present()) write.wanted = planned.to;
+    auto place = write.knob->place(write.at);
+    if (!place) return object(Refusal::unreadable, to_string(place.error()));
+    write.at.place = std::move(*place);
     switch (presence(options_.roots, decision.target, write.at.place)) {
         case Presence::gone:
             return object(Refusal::gone, "it has ended");

@@ -1,5 +1,6 @@
 #include <cerrno>
 
+#include "tune/block_device.h"
 #include "tune/cgroup_directory.h"
 #include "tune/knob.h"
 #include "tune/process.h"
@@ -20,6 +21,7 @@ Presence presence(const Roots& roots, const TargetId& target, const std::string&
         const auto directory = open_cgroup(roots, *cgroup, place);
         if (!directory) return directory.error().code == ENOENT ? Presence::gone : Presence::there;
     }
+    if (std::holds_alternative<HostId>(target)) return disk_presence(roots.sys, place);
     return Presence::there;
 }
 

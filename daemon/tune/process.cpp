@@ -18,6 +18,9 @@
 namespace gotuned {
 namespace {
 
+/// A process that makes threads faster than they can be listed would keep us for ever.
+constexpr int most_passes = 100;
+
 std::string name_of(const std::string& proc, pid_t pid) { return proc + "/" + std::to_string(pid); }
 
 /// A process that disappears while one of its files is read answers ESRCH, its directory ENOENT.
@@ -124,6 +127,27 @@ Result<std::uint64_t> tasks_of_user(const std::string& proc, std::uint64_t uid) 
         if (const auto threads = status_number(proc, pid, "Threads"); threads) tasks += *threads;
     }
     return tasks;
+}
+
+Status visit_threads(const std::string& proc, const ProcessId& id, const std::function<Status(pid_t)>& visit) {
+    const auto held = HeldProcess::open(proc, id);
+    if (!held) return fail(held.error());
+    const std::string directory = name_of(proc, id.pid) + "/task";
+    std::set<pid_t> visited;
+    for (int pass = 0; pass < most_passes; ++pass) {
+        const auto threads = numbered_entries(directory);
+        if (!threads)
+            return fail("cannot list the threads", means_gone(threads.error().code) ? ESRCH : threads.error().code,
+                        directory);
+        bool any_new = false;
+        for (const pid_t thread : *threads) {
+            if (!visited.insert(thread).second) continue;
+            any_new = true;
+            if (auto done = visit(thread); !done && done.error().code != ESRCH) return done;
+        }
+        if (!any_new) return held->check();
+    }
+    return fail("new threads appear faster than they can be visited", EAGAIN, "pid " + std::to_string(id.pid));
 }
 
 std::vector<ProcessId> descendants_since(const std::string& proc, pid_t ancestor, std::uint64_t since) {

@@ -5,6 +5,7 @@
 #include <sys/types.h>
 
 #include <cstdint>
+#include <functional>
 #include <string>
 #include <vector>
 
@@ -53,6 +54,11 @@ Result<std::uint64_t> tasks_of_user(const std::string& proc, std::uint64_t uid);
 
 /// The numbers that are directories' names: pids of PROC, threads of PROC/PID/task.
 Result<std::vector<pid_t>> numbered_entries(const std::string& directory);
+
+/// Visits every thread of a process once, and lists them again until none is new: a thread made meanwhile by one that
+/// was not visited yet has its maker's old settings. ESRCH of a visit is a thread that ended since it was listed.
+/// Errors: ESRCH when the process is gone or another's; EAGAIN when threads appear faster than they can be visited.
+Status visit_threads(const std::string& proc, const ProcessId& id, const std::function<Status(pid_t)>& visit);
 
 /// Children of any depth of `ancestor` that started at `since` (clock ticks since boot) or later, by the parents
 /// that PROC shows now: a child whose parent has ended is not among them.

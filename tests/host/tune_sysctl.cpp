@@ -1,6 +1,4 @@
-// The engine on this kernel's own sysctls. Each is put back whatever happens to the test: a guardian of its own sees
-// the test end, by SIGKILL too, and writes what was there.
-#include <fcntl.h>
+// The engine on this kernel's own sysctls. Each is put back whatever happens to the test (guardian.h).
 #include <signal.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -10,6 +8,7 @@
 
 #include "../unit/tune/bench.h"
 #include "catch.h"
+#include "guardian.h"
 
 using namespace gotuned;
 using namespace gotuned::test;
@@ -19,46 +18,6 @@ namespace {
 constexpr const char* pressure = "sysctl.vm.vfs_cache_pressure";
 constexpr const char* pressure_path = "/proc/sys/vm/vfs_cache_pressure";
 constexpr const char* rmem_path = "/proc/sys/net/ipv4/tcp_rmem";
-
-std::string present(const std::string& path) {
-    const auto content = read_file(path);
-    REQUIRE(content);
-    return std::string(trim(*content));
-}
-
-class Guardian {
-public:
-    explicit Guardian(std::string path) : path_(std::move(path)), found_(present(path_)) {
-        int ends[2];
-        REQUIRE(::pipe2(ends, O_CLOEXEC) == 0);
-        pid_ = ::fork();
-        REQUIRE(pid_ >= 0);
-        if (pid_ == 0) {
-            ::close(ends[1]);
-            ::setsid();  // a signal for the group of the test is not for this one
-            char ignored = 0;
-            while (::read(ends[0], &ignored, 1) < 0 && errno == EINTR) continue;
-            const int fd = ::open(path_.c_str(), O_WRONLY | O_CLOEXEC);
-            static_cast<void>(!::write(fd, found_.data(), found_.size()));
-            ::_exit(0);
-        }
-        ::close(ends[0]);
-        alive_ = Fd(ends[1]);
-    }
-    Guardian(const Guardian&) = delete;
-    Guardian& operator=(const Guardian&) = delete;
-    ~Guardian() {
-        alive_.reset();
-        ::waitpid(pid_, nullptr, 0);
-    }
-    [[nodiscard]] const std::string& found() const { return found_; }
-
-private:
-    std::string path_;
-    std::string found_;
-    pid_t pid_ = 0;
-    Fd alive_{};
-};
 
 /// This machine lets its sysctls be written; else the reason, and the whole executable is skipped.
 bool writable() {

@@ -177,6 +177,32 @@ rules:
     CHECK(holds(wrong.json, R"("warnings":[{"file":)"));
 }
 
+TEST_CASE("check warns of a disk or a setting of huge pages that this host does not have, and passes", "[ctl]") {
+    const Folder folder;
+    fs::create_directories(folder.path / "sys/block/sda/queue");
+    std::ofstream(folder.path / "sys/block/sda/queue/scheduler") << "[none] bfq\n";
+    Invocation invocation;
+    invocation.command = Command::check;
+    invocation.packaged = "/nonexistent";
+    invocation.sys = folder.path / "sys";
+    invocation.files = {folder.write("10.yaml", R"(version: 1
+rules:
+  - name: disks
+    scope: host
+    when: host.swap.used > 5MiB
+    adjust:
+      - { knob: sysfs.block.sda.scheduler, to: bfq }
+      - { knob: sysfs.block.sdb.scheduler, to: bfq }
+      - { knob: sysfs.thp.khugepaged.max_ptes_none, to: 0 }
+)")};
+    const CheckReport report = check_files(invocation);
+    CAPTURE(report.warnings);
+    CHECK(report.good);
+    CHECK(holds(report.warnings, "this host has no sysfs.block.sdb.scheduler: there is no /sys/block/sdb/queue/"));
+    CHECK(holds(report.warnings, "transparent_hugepage/khugepaged/max_ptes_none"));
+    CHECK_FALSE(holds(report.warnings, "sda"));
+}
+
 TEST_CASE("check of a file that is not there is an error", "[ctl]") {
     const Ran ran = run({"check", "/nonexistent/rule.yaml"});
     CHECK(ran.status == exit_status::failed);

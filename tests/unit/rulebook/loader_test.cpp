@@ -150,6 +150,33 @@ rules:
     CHECK(book->targets[0].not_.size() == 1);
 }
 
+TEST_CASE("a word is written bare, and a number below zero with its sign") {
+    const Layers layers;
+    layers.folder.write("etc/a.yaml", R"(
+version: 1
+rules:
+  - name: pages
+    scope: host
+    when: host.swap.used > 5MiB
+    adjust:
+      - { knob: sysfs.thp.defrag, to: defer+madvise }
+      - { knob: sysfs.block.nvme0n1.scheduler, to: "mq-deadline" }
+  - name: spare
+    scope: process
+    when: fd.used > 5
+    adjust:
+      - { knob: process.oom_score_adj, to: -500, least: -600 }
+      - knob: process.nice
+        to: max(-5, 0 - fd.used)
+)");
+    const RulebookPtr book = layers.load();
+    REQUIRE(names(*book) == Names{"pages", "spare"});
+    CHECK(book->rules[0].adjust[0].to->constant() == Value(std::string("defer+madvise")));
+    CHECK(book->rules[0].adjust[1].to->constant() == Value(std::string("mq-deadline")));
+    CHECK(book->rules[1].adjust[0].to->constant() == Value(count(-500)));
+    CHECK(book->rules[1].adjust[0].least->value == -600);
+}
+
 TEST_CASE("verify has its own defaults") {
     const Layers layers;
     layers.folder.write("etc/a.yaml", rulebook(rule("a", "    verify: {expect: fd.used < 5}\n")));

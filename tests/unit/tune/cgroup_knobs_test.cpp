@@ -196,9 +196,9 @@ TEST_CASE("a text that would not be one line is no value of a sysctl") {
 TEST_CASE("preflight says what this host does not let us turn") {
     CgroupBench bench;
     bench.dir.put("cgroup/cgroup.controllers", "cpu io pids\n");
-    const auto items = preflight(
-        bench.options,
-        rulebook({rule("a", {"cgroup.memory.high", swappiness, "sysctl.vm.missing", "advise", "process.nice"})}));
+    const auto items =
+        preflight(bench.options,
+                  rulebook({rule("a", {"cgroup.memory.high", swappiness, "sysctl.vm.missing", "advise", "go.gc"})}));
     REQUIRE(items.size() == 5);
     for (const PreflightItem& item : items) {
         const bool can = item.knob == swappiness || item.knob == "advise";

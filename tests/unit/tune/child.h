@@ -68,6 +68,17 @@ public:
     void set_own_soft(int soft) { tell('s', soft); }
     /// Of its main thread.
     void pin_itself(int cpu) { tell('a', cpu); }
+    /// Of its main thread.
+    void renice_itself(int nice) { tell('n', nice); }
+    void set_own_oom_score_adj(int score) { tell('m', score); }
+    /// As a service of that user: it changes to it and executes a program.
+    void become(uid_t user) {
+        tell('u', static_cast<std::int32_t>(user));
+        execute_another();
+        const auto identified = identify("/proc", pid_);
+        REQUIRE(identified);
+        id_ = *identified;
+    }
     void execute_another() {
         tell('x');
         // The answer came before execve(2): wait until the executable is another.
@@ -160,6 +171,20 @@ private:
                     answer = ::sched_setaffinity(0, sizeof set, &set);
                     break;
                 }
+                case 'n':
+                    answer = ::setpriority(PRIO_PROCESS, 0, order.number);
+                    break;
+                case 'm': {
+                    const int file = ::open("/proc/self/oom_score_adj", O_WRONLY | O_CLOEXEC);
+                    const std::string score = std::to_string(order.number);
+                    answer = ::write(file, score.data(), score.size()) > 0 ? 0 : -1;
+                    ::close(file);
+                    break;
+                }
+                case 'u':
+                    answer = ::setresuid(static_cast<uid_t>(order.number), static_cast<uid_t>(order.number),
+                                         static_cast<uid_t>(order.number));
+                    break;
                 case 'x':
                     static_cast<void>(!::write(201, &answer, sizeof answer));
                     ::execl("/bin/sleep", "sleep", "1000", nullptr);
