@@ -9,6 +9,8 @@
  *   `state` became `__state`     5.14, 2f064a59a11f ("sched: Change task_struct::state")
  *   TASK_*, PF_*                 include/linux/sched.h
  *   linux_binprm                 include/linux/binfmts.h; `file` is the image that runs once the exec is done
+ *   nsproxy, net, ns_common      include/linux/nsproxy.h, include/net/net_namespace.h, include/linux/ns_common.h
+ *   css_set, cgroup, kernfs_node include/linux/cgroup-defs.h, include/linux/kernfs.h
  *   inode's time of modification i_mtime to 6.6, __i_mtime from 6.7, i_mtime_sec and i_mtime_nsec from 6.11 (fs.h)
  */
 #ifndef GOTUNED_KERNEL_H
@@ -76,6 +78,30 @@ struct thread_info {
 	__u32 status; /* x86 */
 } KERNEL_TYPE;
 
+struct ns_common {
+	unsigned int inum;
+} KERNEL_TYPE;
+
+struct net {
+	struct ns_common ns;
+} KERNEL_TYPE;
+
+struct nsproxy {
+	struct net *net_ns;
+} KERNEL_TYPE;
+
+struct kernfs_node {
+	const char *name;
+} KERNEL_TYPE;
+
+struct cgroup {
+	struct kernfs_node *kn;
+} KERNEL_TYPE;
+
+struct css_set {
+	struct cgroup *dfl_cgrp; /* in the unified hierarchy */
+} KERNEL_TYPE;
+
 struct task_struct {
 	struct thread_info thread_info;
 	unsigned int __state;
@@ -87,6 +113,9 @@ struct task_struct {
 	struct task_struct *real_parent;
 	struct task_struct *group_leader;
 	struct signal_struct *signal;
+	struct nsproxy *nsproxy;
+	struct css_set *cgroups;
+	char comm[16];
 } KERNEL_TYPE;
 
 struct task_struct___before_5_14 {

@@ -20,12 +20,13 @@ constexpr std::array kept{
     cap_bpf,                  // load programs and maps
     cap_perfmon,              // tracing programs: kernel pointers, raw tracepoints
     unsigned{CAP_SYS_ADMIN},  // only if granted: BPF_ENABLE_STATS, entering network namespaces; the unit withholds it
+    unsigned{CAP_NET_ADMIN},  // only if granted: loading the program that names foreign writers; the unit withholds it
     unsigned{CAP_SYS_RESOURCE},     // raise hard limits, limits of other users' processes, PSI windows under 2 s
     unsigned{CAP_SYS_PTRACE},       // /proc/PID/{exe,environ,fd} of others
     unsigned{CAP_SYS_NICE},         // affinity of other users' processes
     unsigned{CAP_DAC_OVERRIDE},     // cgroup files delegated to other users; state directories
     unsigned{CAP_DAC_READ_SEARCH},  // binaries in directories closed to us
-    unsigned{CAP_SETUID},           // the inspector of binaries gives up root
+    unsigned{CAP_SETUID},           // the inspector of binaries gives up root; oom_score_adj is opened as its owner
     unsigned{CAP_SETGID},           //
     unsigned{CAP_SETPCAP},          // the inspector empties its bounding set
     unsigned{CAP_CHOWN},            // control socket's group

@@ -95,6 +95,12 @@ Status Daemon::Impl::start() {
         });
         if (source) probe_source_ = std::move(*source);
     }
+    if (probes_ && probes_->sysctl_fd() >= 0) {
+        auto source = loop_.on_io(probes_->sysctl_fd(), EPOLLIN, [this] {
+            probes_->drain_sysctl_writes([this](const SysctlWrite& write) { engine_->foreign_write(write); });
+        });
+        if (source) sysctl_source_ = std::move(*source);
+    }
     if (auto scanned = processes_->scan(); !scanned) return scanned;
 
     if (auto files = FileWatch::open({options_.packaged, options_.rulebook, options_.profiles})) {
@@ -227,19 +233,30 @@ Status Daemon::Impl::open_engine() {
             log_warning("children of an adjusted process will not be followed: {}", to_string(added.error()));
         }
     };
-    auto source = loop_.on_io(engine_->completion_fd(), EPOLLIN, [this] { engine_->complete(); });
+    auto source = loop_.on_io(engine_->completion_fd(), EPOLLIN, [this] {
+        engine_->complete();
+        watch_held_sysctls();
+    });
     if (!source) return fail(std::move(source.error()));
     engine_source_ = std::move(*source);
     return {};
 }
 
 void Daemon::Impl::load_probes() {
-    probes_ = Probes::load(ProbeOptions{});
+    ProbeOptions options;
+    options.cgroup2 = roots_.cgroup2;
+    probes_ = Probes::load(options);
     if (!probes_) return;
     const ProbeFeatures& features = probes_->features();
     log_info("kernel {}, lockdown {}, BTF {}", features.kernel, features.lockdown,
              features.kernel_btf ? "present" : "absent");
-    const auto reports = probes_->reports();
+    auto reports = probes_->reports();
+    // Withheld by the packaged unit, and made up for by a comparison each tick: nothing to warn of.
+    const auto writers = std::ranges::find(reports, "sysctl_write", &ProbeReport::probe);
+    if (writers != reports.end()) {
+        if (!writers->attached) log_info("who else writes a sysctl will not be named: {}", writers->reason);
+        reports.erase(writers);
+    }
     for (const std::string& line : probe_summary(reports)) log_warning("{}", line);
     windows_can_open_ = std::any_of(reports.begin(), reports.end(),
                                     [](const ProbeReport& report) { return report.windowed && report.attached; });

@@ -68,6 +68,7 @@ private:
     void close_window();
     void on_probe_event(const ProbeEvent& event);
     void rescan_if_blind();
+    void watch_held_sysctls();
     void sample_costs(MonoTime now);
     void refresh_metrics(Duration took);
     void print_table();
@@ -112,12 +113,13 @@ private:
     MonoTime next_tick_{};
     MonoTime next_cost_sample_{};
     std::uint64_t lost_events_ = 0;
+    std::set<std::string> watched_sysctls_{};
     bool windows_can_open_ = false;  ///< at start: what was refused then is refused at every tick
     bool recovered_ = false;
     bool stopping_ = false;
 
     EventSource tick_timer_, open_timer_, close_timer_, reload_timer_, end_timer_;
-    EventSource probe_source_, inspector_source_, engine_source_, history_source_, files_source_;
+    EventSource probe_source_, sysctl_source_, inspector_source_, engine_source_, history_source_, files_source_;
     EventSource term_source_, int_source_, hup_source_;
 };
 

@@ -8,6 +8,7 @@
 #include "base/log.h"
 #include "main/daemon_impl.h"
 #include "main/table.h"
+#include "observe/sysctl.h"
 
 namespace gotuned {
 
@@ -64,7 +65,7 @@ void Daemon::Impl::rescan_if_blind() {
         for (const ProbeReport& report : probes_->reports())
             sees_execs = sees_execs || (report.probe == "process_exec" && report.attached);
         for (const Probes::Drop& drop : probes_->drops())
-            if (drop.reason == "ring_full") lost += drop.count;
+            if (drop.probe == "process" && drop.reason == "ring_full") lost += drop.count;
     }
     // Without the exec event, or after events were lost, one walk over /proc repairs the picture.
     if (sees_execs && lost == lost_events_) return;
@@ -86,6 +87,19 @@ std::string Daemon::Impl::service_of(const GoProcess& process) const {
         for (const TargetDefinition& definition : rulebook->targets)
             if (matches(definition, process)) return definition.name;
     return default_service(process);
+}
+
+void Daemon::Impl::watch_held_sysctls() {
+    if (!probes_ || probes_->sysctl_fd() < 0) return;
+    std::set<std::string> paths;
+    for (const LiveAdjustment& live : engine_->live()) {
+        constexpr std::string_view prefix = "sysctl.";
+        if (!live.knob.starts_with(prefix) || live.state == AdjustmentState::drifted) continue;
+        if (const auto path = sysctl_path(live.knob.substr(prefix.size()))) paths.insert(*path);
+    }
+    if (paths == watched_sysctls_) return;
+    if (auto watched = probes_->watch_sysctls(paths); !watched) log_warning("{}", to_string(watched.error()));
+    watched_sysctls_ = std::move(paths);
 }
 
 void Daemon::Impl::tick() {
@@ -111,6 +125,7 @@ void Daemon::Impl::tick() {
     evaluation_ = rulebook ? evaluate(*rulebook, *snapshot_, rule_state_) : Evaluation{};
     engine_->act(evaluation_.decisions, snapshot_);
     engine_->tick(snapshot_);
+    watch_held_sysctls();
 
     sample_costs(began);
     refresh_metrics(clock_.mono() - began);

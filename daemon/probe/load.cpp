@@ -35,6 +35,7 @@ LoadedProbes::LoadedProbes(const ProbeOptions& options) : options_(options) {
         refuse_all("the daemon runs in a pid namespace of its own, where the kernel's ids mean other processes");
         return;
     }
+    sysctls_ = std::make_unique<SysctlProbe>(features_, options_.cgroup2);
     load_objects();
     map_slots();
     if (slots_ == nullptr) return;

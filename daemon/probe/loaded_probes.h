@@ -1,4 +1,5 @@
-// Probes on a real kernel: the three objects of bpf/, sharing their maps. Private to this room.
+// Probes on a real kernel: the three objects of bpf/ that share their maps, and that of foreign writes. Private to this
+// room.
 #pragma once
 
 #include <memory>
@@ -10,6 +11,7 @@
 #include "probe/mapping.h"
 #include "probe/object.h"
 #include "probe/slots.h"
+#include "probe/sysctl_probe.h"
 
 namespace gotuned {
 
@@ -29,6 +31,9 @@ public:
     [[nodiscard]] bool window_open() const override { return attachment_.windows.is_open(); }
     [[nodiscard]] int event_fd() const override;
     void drain_events(const std::function<void(const ProbeEvent&)>& callback) override;
+    Status watch_sysctls(const std::set<std::string>& paths) override;
+    [[nodiscard]] int sysctl_fd() const override;
+    void drain_sysctl_writes(const std::function<void(const SysctlWrite&)>& callback) override;
     [[nodiscard]] std::vector<ProbeReport> reports() const override;
     [[nodiscard]] const ProbeFeatures& features() const override { return features_; }
     [[nodiscard]] std::vector<Drop> drops() const override;
@@ -57,6 +62,7 @@ private:
     Mapping slot_memory_{};
     std::unique_ptr<SlotTable> slots_{};
     std::unique_ptr<EventRing> events_{};
+    std::unique_ptr<SysctlProbe> sysctls_{};
     Attachment attachment_{};
     std::uint32_t generation_ = 0;      ///< of attachments of the scheduler's programs
     mutable CostMeter steady_costs_{};  ///< programs that are always attached

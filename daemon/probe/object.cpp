@@ -106,13 +106,14 @@ const BpfObject::Program* BpfObject::find(const std::string& program) const {
     return const_cast<BpfObject*>(this)->find(program);
 }
 
-Status BpfObject::attach(const std::string& program) {
+template <typename Make>
+Status BpfObject::attach_by(const std::string& program, Make make) {
     Program* const found = find(program);
     if (found == nullptr || found->loaded == nullptr)
         return fail("cannot attach " + program + ": " +
                     (found == nullptr ? "there is no such program" : found->reason));
     if (found->link != nullptr) return {};
-    found->link.reset(bpf_program__attach(found->loaded));
+    found->link.reset(make(found->loaded));
     if (found->link == nullptr) {
         const int code = errno;
         found->reason = refusal_words(code, features_, last_libbpf_warning());
@@ -120,6 +121,14 @@ Status BpfObject::attach(const std::string& program) {
     }
     found->reason.clear();
     return {};
+}
+
+Status BpfObject::attach(const std::string& program) {
+    return attach_by(program, [](bpf_program* loaded) { return bpf_program__attach(loaded); });
+}
+
+Status BpfObject::attach_cgroup(const std::string& program, int cgroup) {
+    return attach_by(program, [cgroup](bpf_program* loaded) { return bpf_program__attach_cgroup(loaded, cgroup); });
 }
 
 void BpfObject::detach(const std::string& program) {

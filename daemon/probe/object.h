@@ -47,6 +47,8 @@ public:
 
     /// Attaching an attached program is no error.
     Status attach(const std::string& program);
+    /// To a cgroup and all below it, by its directory; a program of the cgroup types.
+    Status attach_cgroup(const std::string& program, int cgroup);
     void detach(const std::string& program);
     /// Marks a program as left out on purpose.
     void leave_out(const std::string& program, const std::string& reason);
@@ -56,6 +58,8 @@ public:
     [[nodiscard]] const std::vector<Program>& programs() const { return programs_; }
 
 private:
+    template <typename Make>
+    Status attach_by(const std::string& program, Make make);
     [[nodiscard]] Program* find(const std::string& program);
     [[nodiscard]] const Program* find(const std::string& program) const;
     std::unique_ptr<bpf_object, BpfObjectClose> object_{};

@@ -59,6 +59,16 @@ void LoadedProbes::drain_events(const std::function<void(const ProbeEvent&)>& ca
     if (events_ != nullptr) events_->drain(callback);
 }
 
+Status LoadedProbes::watch_sysctls(const std::set<std::string>& paths) {
+    return sysctls_ == nullptr ? Status{} : sysctls_->watch(paths);
+}
+
+int LoadedProbes::sysctl_fd() const { return sysctls_ == nullptr ? -1 : sysctls_->fd(); }
+
+void LoadedProbes::drain_sysctl_writes(const std::function<void(const SysctlWrite&)>& callback) {
+    if (sysctls_ != nullptr) sysctls_->drain(callback);
+}
+
 std::vector<ProbeReport> LoadedProbes::reports() const {
     static constexpr const char* const programs[] = {"sched_switch", "sched_waking", "sched_wakeup_new",
                                                      "thread_exit",  "process_exec", "process_exit",
@@ -89,6 +99,11 @@ std::vector<ProbeReport> LoadedProbes::reports() const {
         }
         reports.push_back(std::move(report));
     }
+    if (sysctls_ != nullptr) {
+        reports.push_back(sysctls_->report());
+    } else {
+        reports.push_back({.probe = "sysctl_write", .tier = "none", .reason = refused_[GT_OBJECT_PROCESS]});
+    }
     return reports;
 }
 
@@ -107,6 +122,7 @@ std::vector<Probes::Drop> LoadedProbes::drops() const {
     add(GT_OBJECT_PROCESS, GT_DROP_RING_FULL);
     add(GT_OBJECT_PROCESS, GT_DROP_HEIRS_FULL);
     add(GT_OBJECT_SYSCALLS, GT_DROP_TASK_FULL);
+    if (sysctls_ != nullptr) drops.push_back({"sysctl", "ring_full", sysctls_->lost()});
     return drops;
 }
 

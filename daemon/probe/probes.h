@@ -5,6 +5,7 @@
 #include <array>
 #include <functional>
 #include <memory>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -13,13 +14,14 @@
 #include "base/target.h"
 #include "base/time.h"
 #include "bpf/gotuned.h"
+#include "probe/sysctl_write.h"
 
 namespace gotuned {
 
 /// What became of one BPF program: exported as gotuned_probe_attached{probe,tier,reason}.
 struct ProbeReport {
     std::string probe{};    ///< "sched_switch"
-    std::string tier{};     ///< "tp_btf", "raw_tp", "tracepoint", "none"
+    std::string tier{};     ///< "tp_btf", "cgroup", "none"
     bool attached = false;  ///< windowed programs: could be attached when last tried
     bool windowed = false;
     std::string reason{};    ///< why not, in words; empty when attached
@@ -63,6 +65,7 @@ struct ProbeFeatures {
 struct ProbeOptions {
     std::size_t max_processes = 2048;  ///< slots
     bool system_call_windows = true;
+    std::string cgroup2{};  ///< the unified hierarchy, whose processes' writes to sysctls are seen; empty: none
 };
 
 class Probes {
@@ -95,6 +98,13 @@ public:
     [[nodiscard]] virtual int event_fd() const = 0;
     /// Calls back for each event that waits.
     virtual void drain_events(const std::function<void(const ProbeEvent&)>& callback) = 0;
+
+    /// The sysctls (paths below /proc/sys) of which to hear when somebody else writes them; none: nothing is attached.
+    /// Errors: not all can be watched.
+    virtual Status watch_sysctls(const std::set<std::string>& paths) = 0;
+    /// For the loop: readable when such writes wait; -1 when they cannot be seen.
+    [[nodiscard]] virtual int sysctl_fd() const = 0;
+    virtual void drain_sysctl_writes(const std::function<void(const SysctlWrite&)>& callback) = 0;
 
     [[nodiscard]] virtual std::vector<ProbeReport> reports() const = 0;
     [[nodiscard]] virtual const ProbeFeatures& features() const = 0;

@@ -274,7 +274,8 @@ std::vector<LiveAdjustment> EngineImpl::live() const {
         out.undo_cause = entry.undo_cause;
         if (entry.state == AdjustmentState::drifted) {
             out.now = live.now;
-            out.note = "the rule yields until " + resume_command(entry.rule, entry.target);
+            out.note = (live.writer.empty() ? "" : "written by " + live.writer + "; ") + "the rule yields until " +
+                       resume_command(entry.rule, entry.target);
         } else if (entry.state == AdjustmentState::undo_deferred) {
             const std::string began = why(live.undo);
             out.note = began + (began.empty() || live.last_reason.empty() ? "" : "; ") + live.last_reason;

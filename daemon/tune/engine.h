@@ -13,6 +13,7 @@
 #include "base/result.h"
 #include "base/time.h"
 #include "observe/snapshot.h"
+#include "probe/sysctl_write.h"
 #include "rulebook/evaluator.h"
 #include "tune/history.h"
 
@@ -89,6 +90,9 @@ public:
     /// GT_FORK / GT_EXIT of the probes: a child of an adjusted process is journaled as its descendant.
     virtual void forked(pid_t parent, pid_t child) = 0;
     virtual void exited(pid_t pid) = 0;
+    /// Somebody else writes a sysctl: what we hold of it is looked at now and not at the next tick, and a drift that is
+    /// found names the writer.
+    virtual void foreign_write(const SysctlWrite& write) = 0;
     /// Processes whose forks main must ask the probes to report (Probes::add_heir).
     std::function<void(pid_t, bool add)> heir_changed{};
 

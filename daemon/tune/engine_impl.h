@@ -44,6 +44,7 @@ struct Live {
     std::optional<UndoRequest> next{};  ///< asked for while in flight
     bool back = false;                  ///< it holds the original again: only its heirs keep the undo from its end
     std::string now{};                  ///< drifted: what it holds, for people
+    std::string writer{};               ///< who else wrote it last, for people; empty: not known
     std::string last_reason{};          ///< of the last try to undo: a new record only for a new reason
     [[nodiscard]] KnobAt at(const Roots& roots) const { return {roots, entry.knob, entry.target, entry.place}; }
 };
@@ -85,6 +86,7 @@ public:
                                              const Snapshot& snapshot) const override;
     void forked(pid_t parent, pid_t child) override;
     void exited(pid_t pid) override;
+    void foreign_write(const SysctlWrite& write) override;
     void undo(std::int64_t id, bool force, const std::string& actor,
               std::function<void(std::vector<UndoOutcome>)> done) override;
     void pause(bool paused, const std::string& actor) override;
@@ -196,6 +198,7 @@ private:
     std::set<std::int64_t> broken_{};  ///< groups of which one is put back: the others follow, whatever happens
     std::uint64_t looks_ = 0;          ///< looks that were begun
     bool looking_ = false;             ///< the last of them is under way
+    bool look_again_ = false;          ///< asked for while looking: what was read may be older
     bool circuit_told_ = false;
     Worker worker_;  ///< the last: it ends first, so that no job outlives what its Finish would touch
 };

@@ -78,17 +78,31 @@ public:
                 : fmt::format("{} threads were changed by somebody else meanwhile and were left alone", strange)};
     }
 
+    /// The kernel takes a value within bounds as it is: after an interrupted write, too, a thread has ours or is not
+    /// ours.
     [[nodiscard]] Result<KnobState> restore(const KnobAt& at, const KnobState& original, const KnobState& ours,
-                                            Restore which) const override {
+                                            Restore) const override {
         const auto was = ThreadNices::decode(original.detail);
         if (!was) return fail(was.error());
         const auto put = each_thread(at, [&](pid_t thread, int now) -> Status {
-            if (now == was->of(thread)) return {};
-            if (which == Restore::ours && !is(ours, now)) return {};
+            if (now == was->of(thread) || !is(ours, now)) return {};
             return set_thread_nice(thread, was->of(thread));
         });
         if (!put) return fail(put.error());
         return read(at);
+    }
+
+    [[nodiscard]] std::string left_alone(const KnobAt& at, const KnobState& original) const override {
+        const auto was = ThreadNices::decode(original.detail);
+        if (!was) return {};
+        std::size_t strange = 0;
+        const auto looked = each_thread(at, [&](pid_t thread, int now) -> Status {
+            if (now != was->of(thread)) ++strange;
+            return {};
+        });
+        if (!looked || strange == 0) return {};
+        return fmt::format("{} {} a value that is not ours and {} left alone", strange,
+                           strange == 1 ? "thread has" : "threads have", strange == 1 ? "was" : "were");
     }
 
     [[nodiscard]] Result<bool> unchanged(const KnobAt& at, const KnobState& before) const override {

@@ -2,7 +2,6 @@
 
 #include <dirent.h>
 #include <fcntl.h>
-#include <linux/capability.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -180,14 +179,6 @@ std::uint64_t boot_ticks() {
     const auto hertz = static_cast<std::uint64_t>(::sysconf(_SC_CLK_TCK));
     return static_cast<std::uint64_t>(now.tv_sec) * hertz +
            static_cast<std::uint64_t>(now.tv_nsec) * hertz / 1'000'000'000U;
-}
-
-bool has_capability(int capability) {
-    __user_cap_header_struct header{_LINUX_CAPABILITY_VERSION_3, 0};
-    __user_cap_data_struct data[2]{};
-    if (::syscall(SYS_capget, &header, data) != 0) return false;
-    const auto index = static_cast<unsigned>(capability);
-    return (data[index / 32].effective & (1U << (index % 32))) != 0;
 }
 
 }  // namespace gotuned

@@ -9,6 +9,7 @@
 #include <string>
 #include <vector>
 
+#include "base/capability.h"
 #include "base/fd.h"
 #include "base/files.h"
 #include "base/result.h"
@@ -66,8 +67,5 @@ std::vector<ProcessId> descendants_since(const std::string& proc, pid_t ancestor
 
 /// Now, in the clock ticks since boot that field 22 of /proc/PID/stat counts (CLOCK_BOOTTIME).
 std::uint64_t boot_ticks();
-
-/// Whether this process has CAP_SYS_RESOURCE, CAP_SYS_NICE, … in effect (capability numbers of linux/capability.h).
-bool has_capability(int capability);
 
 }  // namespace gotuned

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <memory>
+#include <utility>
 
 #include "base/log.h"
 #include "tune/engine_impl.h"
@@ -171,9 +172,9 @@ std::string EngineImpl::drift_words(const Live& live, const std::string& now) {
     const auto words = [&live](const KnobState& state) {
         return live.knob != nullptr ? live.knob->describe(state) : to_string(state.value);
     };
-    return fmt::format("it holds {}, not our {}; the original was {}", now,
+    return fmt::format("it holds {}, not our {}; the original was {}{}{}", now,
                        live.entry.set ? words(*live.entry.set) : to_string(live.entry.wanted),
-                       words(live.entry.original));
+                       words(live.entry.original), live.writer.empty() ? "" : "; written by ", live.writer);
 }
 
 void EngineImpl::drift(Live& live, const std::string& reason, const std::string& now) {
@@ -189,7 +190,7 @@ void EngineImpl::drift(Live& live, const std::string& reason, const std::string&
     // Cooldown counts from here: `resume` means now.
     save(guard_.chain_ended(live.entry.rule, live.entry.target, live.entry.cooldown, clock_.mono()));
     save(guard_.yield(live.entry.rule, live.entry.target, reason));
-    record(live, "drifted", reason, "someone else");
+    record(live, "drifted", reason, live.writer.empty() ? "someone else" : live.writer);
     count(live.entry.rule, live.entry.knob, "drifted");
 }
 
@@ -217,6 +218,7 @@ void EngineImpl::look_at_all() {
                 for (const LookResult& result : results)
                     if (Live* const live = find(result.id)) live->unseen = false;
                 looked(results);
+                if (!looking_ && std::exchange(look_again_, false)) look_at_all();
             };
         },
         [this, look] {

@@ -112,6 +112,7 @@ void EngineImpl::finish_write(std::int64_t id, const WriteResult& result) {
         return begin_undo(id, request);
     }
     live->entry.set = result.written->held;
+    live->writer.clear();  // of the value before
     live->entry.state = AdjustmentState::applied;
     live->entry.read_back = clock_.mono();
     save(live->entry);

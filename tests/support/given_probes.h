@@ -37,6 +37,9 @@ public:
     [[nodiscard]] bool window_open() const override { return false; }
     [[nodiscard]] int event_fd() const override { return -1; }
     void drain_events(const std::function<void(const ProbeEvent&)>&) override {}
+    Status watch_sysctls(const std::set<std::string>&) override { return {}; }
+    [[nodiscard]] int sysctl_fd() const override { return -1; }
+    void drain_sysctl_writes(const std::function<void(const SysctlWrite&)>&) override {}
     [[nodiscard]] std::vector<ProbeReport> reports() const override { return given_reports; }
     [[nodiscard]] const ProbeFeatures& features() const override { return features_; }
     [[nodiscard]] std::vector<Drop> drops() const override { return {}; }

@@ -152,3 +152,70 @@ TEST_CASE("a yield does not outlive its process") {
     bench.restart(nullptr);
     CHECK(bench.engine->yields().empty());
 }
+
+namespace {
+
+SysctlWrite write_by(const std::string& command, const std::string& path = "vm/swappiness") {
+    SysctlWrite write;
+    write.path = path;
+    write.from = "10";
+    write.to = "42";
+    write.command = command;
+    write.cgroup = "cron.service";
+    write.pid = 4711;
+    return write;
+}
+
+}  // namespace
+
+TEST_CASE("a foreign write is looked at without a tick, and its writer is named wherever the drift is told") {
+    Bench bench;
+    bench.start();
+    bench.act(bench.fire("less-swap", HostId{}, {{swappiness, count(10)}}));
+    bench.set_sysctl("vm/swappiness", "42");
+    bench.engine->foreign_write(write_by("sysctl"));
+    bench.settle();
+    CHECK(bench.only().state == AdjustmentState::drifted);
+    const std::string writer = "sysctl (pid 4711, user 0, in cron.service), 10 → 42";
+    CHECK(bench.told.last("drifted").actor == writer);
+    CHECK(bench.told.last("drifted").reason == "it holds 42, not our 10; the original was 60; written by " + writer);
+    CHECK(bench.only().note.starts_with("written by " + writer + "; the rule yields until"));
+    REQUIRE(bench.engine->yields().size() == 1);
+    CHECK(bench.engine->yields()[0].why.find(writer) != std::string::npos);
+}
+
+TEST_CASE("a foreign write that changed nothing is no drift") {
+    Bench bench;
+    bench.start();
+    bench.act(bench.fire("less-swap", HostId{}, {{swappiness, count(10)}}));
+    bench.engine->foreign_write(write_by("sysctl"));
+    bench.settle();
+    CHECK(bench.only().state == AdjustmentState::applied);
+}
+
+TEST_CASE("a foreign write to what nobody holds, or to the net of another namespace, names nobody") {
+    Bench bench;
+    bench.start();
+    bench.dir.put("proc/self/ns/net", "");
+    bench.act(bench.fire("rmem", HostId{}, {{"sysctl.net.ipv4.tcp_rmem", std::string("1 2 3")}}));
+    bench.set_sysctl("net/ipv4/tcp_rmem", "4 5 6");
+    SysctlWrite elsewhere = write_by("sysctl", "net/ipv4/tcp_rmem");
+    elsewhere.net_namespace = 1;  // no file has it
+    bench.engine->foreign_write(elsewhere);
+    bench.engine->foreign_write(write_by("sysctl", "vm/page-cluster"));
+    bench.settle();
+    CHECK(bench.only().state == AdjustmentState::applied);
+    bench.tick();
+    CHECK(bench.told.last("drifted").actor == "someone else");
+}
+
+TEST_CASE("what a stranger calls himself cannot spoil the log") {
+    Bench bench;
+    bench.start();
+    bench.act(bench.fire("less-swap", HostId{}, {{swappiness, count(10)}}));
+    bench.set_sysctl("vm/swappiness", "42");
+    bench.engine->foreign_write(write_by("a\nb\x1b[2J"));
+    bench.settle();
+    CHECK(bench.told.last("drifted").reason.find('\n') == std::string::npos);
+    CHECK(bench.told.last("drifted").reason.find('\x1b') == std::string::npos);
+}

@@ -103,6 +103,18 @@ TEST_CASE("a process that reniced all its threads itself has drifted") {
     CHECK(nice_value(child.pid()) == 4);
 }
 
+TEST_CASE("a thread that was reniced by somebody else meanwhile is left alone, and said") {
+    ProcessBench bench;
+    Child child;
+    const pid_t thread = child.start_thread();
+    bench.set(child, nice_of, 9);
+    child.renice_itself(4);
+    bench.undo();
+    CHECK(nice_value(child.pid()) == 4);
+    CHECK(nice_value(thread) == 0);
+    CHECK(bench.told.last("undone").reason.find("1 thread has a value that is not ours") != std::string::npos);
+}
+
 TEST_CASE("nice values of threads are kept compactly, and read back as they were") {
     const ThreadNices nices = ThreadNices::from({{10, 0}, {11, -5}, {12, -5}, {13, 19}, {14, 0}, {15, 0}});
     CHECK(nices.encode() == "0;-5=11+12;19=13");
