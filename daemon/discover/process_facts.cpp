@@ -9,7 +9,10 @@
 #include <cerrno>
 #include <charconv>
 #include <climits>
+#include <cstdio>
+#include <memory>
 
+#include "base/cached_stat.h"
 #include "base/text.h"
 #include "discover/placement.h"
 
@@ -25,6 +28,19 @@ const std::string namespace_variable = "POD_NAMESPACE";
 bool number(std::string_view text, std::uint64_t& out) {
     const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), out);
     return error == std::errc{} && end == text.data() + text.size();
+}
+
+/// By the local file alone; empty when it has none. passwd(5): lines of NIS begin with + or -.
+std::string name_in_passwd(uid_t uid) {
+    const std::unique_ptr<FILE, int (*)(FILE*)> file(std::fopen("/etc/passwd", "re"), std::fclose);
+    std::array<char, 4096> buffer{};
+    passwd entry{};
+    passwd* found = nullptr;
+    while (file && ::fgetpwent_r(file.get(), &entry, buffer.data(), buffer.size(), &found) == 0) {
+        const bool local = entry.pw_name[0] != '+' && entry.pw_name[0] != '-';
+        if (local && entry.pw_uid == uid) return clean_text(entry.pw_name);
+    }
+    return {};
 }
 
 }  // namespace
@@ -80,11 +96,20 @@ std::map<std::string, std::string> keep_environment(std::string_view environ, co
 const std::string& UserNames::name(uid_t uid) {
     if (const auto known = known_.find(uid); known != known_.end()) return known->second;
     if (known_.size() >= max_users) known_.clear();
+    std::string name = name_in_passwd(uid);
+    if (name.empty()) {
+        unknown_.push_back(uid);
+        name = std::to_string(uid);
+    }
+    return known_[uid] = std::move(name);
+}
+
+std::string ask_user_name(uid_t uid) {
     std::array<char, 4096> buffer{};
     passwd entry{};
     passwd* found = nullptr;
     const bool named = ::getpwuid_r(uid, &entry, buffer.data(), buffer.size(), &found) == 0 && found != nullptr;
-    return known_[uid] = named ? clean_text(entry.pw_name) : std::to_string(uid);
+    return named ? clean_text(entry.pw_name) : std::string();
 }
 
 Result<ProcessReader> ProcessReader::open(const Roots& roots, pid_t pid) {
@@ -103,16 +128,19 @@ Result<ImageMark> ProcessReader::mark() const {
 }
 
 Result<BinaryKey> ProcessReader::executable() const {
-    struct stat status{};
-    if (::fstatat(directory_.get(), "exe", &status, 0) != 0) {
-        return fail("cannot look at /proc/" + std::to_string(pid_) + "/exe", errno);
-    }
-    return BinaryKey::of(status);
+    const auto status = cached_stat(directory_.get(), "exe");
+    if (!status) return fail("cannot look at /proc/" + std::to_string(pid_) + "/exe", status.error().code);
+    return BinaryKey::of(*status);
 }
 
 Result<Fd> ProcessReader::open_executable() const {
-    Fd file(::openat(directory_.get(), "exe", O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY));
-    if (!file.valid()) return fail("cannot open /proc/" + std::to_string(pid_) + "/exe", errno);
+    const std::string name = "/proc/" + std::to_string(pid_) + "/exe";
+    const auto status = cached_stat(directory_.get(), "exe");
+    if (!status) return fail("cannot look at " + name, status.error().code);
+    if (!S_ISREG(status->st_mode)) return fail(name + " is no file", EACCES);
+    // Without O_NONBLOCK: with it, a file that is leased (fcntl(2); Samba, NFS) could not be opened at all.
+    Fd file(::openat(directory_.get(), "exe", O_RDONLY | O_CLOEXEC | O_NOCTTY));
+    if (!file.valid()) return fail("cannot open " + name, errno);
     return file;
 }
 

@@ -9,6 +9,8 @@
 #include <set>
 #include <string>
 #include <string_view>
+#include <utility>
+#include <vector>
 
 #include "base/fd.h"
 #include "base/files.h"
@@ -37,15 +39,22 @@ std::string join_arguments(std::string_view cmdline);
 /// GO*, GOTUNED* and `names`; the first of equal names counts, as for getenv(3). At most 64 values of at most 4 KiB.
 std::map<std::string, std::string> keep_environment(std::string_view environ, const std::set<std::string>& names);
 
-/// Names of uids, asked once each.
+/// Names of uids, asked once each. What /etc/passwd does not name, others may (LDAP, systemd's dynamic users), but to
+/// ask them can take long: who has unknown() asked tells the answer by learn().
 class UserNames {
 public:
-    /// The uid's number when it has no name.
+    /// The uid's number as long as it has no name.
     const std::string& name(uid_t uid);
+    /// Uids that became known by number alone since the last call.
+    std::vector<uid_t> unknown() { return std::exchange(unknown_, {}); }
+    void learn(uid_t uid, const std::string& name) { known_[uid] = name; }
 
 private:
     std::map<uid_t, std::string> known_{};
+    std::vector<uid_t> unknown_{};
 };
+/// The name by all sources of nsswitch.conf(5); empty when none has one. May block.
+std::string ask_user_name(uid_t uid);
 
 /// One process while it is being read. Errors: ESRCH or ENOENT when it is gone.
 class ProcessReader {
@@ -56,7 +65,7 @@ public:
     [[nodiscard]] Result<ImageMark> mark() const;
     /// What it executes, without opening it. ENOENT: a kernel thread, a zombie, or gone.
     [[nodiscard]] Result<BinaryKey> executable() const;
-    /// Opens what it executes for reading.
+    /// Opens what it executes for reading. Waits for its file system: not on the loop.
     [[nodiscard]] Result<Fd> open_executable() const;
     [[nodiscard]] std::map<std::string, std::string> environment(const std::set<std::string>& names) const;
     /// All of GoProcess but `build`. Single facts that cannot be read stay empty; it fails when the process is gone,

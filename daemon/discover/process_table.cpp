@@ -1,6 +1,7 @@
 #include "discover/process_table.h"
 
 #include <dirent.h>
+#include <sys/epoll.h>
 
 #include <algorithm>
 #include <cerrno>
@@ -15,6 +16,7 @@ namespace {
 
 constexpr std::size_t max_waiting = 4096;  // binaries
 constexpr std::size_t max_pids_a_binary = 65536;
+constexpr Duration open_deadline = std::chrono::seconds(2);
 constexpr int attempts = 3;  // at a process that changes while it is read
 
 constexpr Duration unit_recheck = std::chrono::seconds(30);  // some 15 stat(2) a unit
@@ -31,13 +33,26 @@ std::unique_ptr<ProcessTable> ProcessTable::make(const Roots& roots, Callbacks c
 }
 
 ScanningProcessTable::ScanningProcessTable(Options options)
-    : roots_(std::move(options.roots)), callbacks_(std::move(options.callbacks)), units_(std::move(options.unit_root)) {
+    : roots_(std::move(options.roots)),
+      callbacks_(std::move(options.callbacks)),
+      units_(std::move(options.unit_root)),
+      in_flight_(options.inspector.in_flight),
+      user_name_(options.user_name),
+      poll_(::epoll_create1(EPOLL_CLOEXEC)),
+      worker_(open_deadline) {
     auto inspector = Inspector::make(options.inspector);
-    if (inspector) {
-        inspector_ = std::move(*inspector);
-    } else {
+    if (!inspector) {
         inspector_error_ = inspector.error();
+        return;
     }
+    for (const int source : {(*inspector)->fd(), worker_.fd()}) {
+        epoll_event event{};
+        event.events = EPOLLIN;
+        if (::epoll_ctl(poll_.get(), EPOLL_CTL_ADD, source, &event) == 0) continue;
+        inspector_error_ = Error{"cannot wait for the inspector", {}, errno, {}};
+        return;
+    }
+    inspector_ = std::move(*inspector);
 }
 
 Status ScanningProcessTable::scan() {
@@ -139,7 +154,30 @@ Status ScanningProcessTable::admit(const ProcessReader& process, const BinaryKey
     marks_[pid] = *mark;
     processes_[pid] = found;
     if (callbacks_.found) callbacks_.found(found);
+    ask_for_names();
     return {};
+}
+
+/// Names that /etc/passwd does not have. Until they come the user is its number.
+void ScanningProcessTable::ask_for_names() {
+    for (const uid_t uid : users_.unknown()) {
+        worker_.submit(MonoClock::now(), [this, uid, ask = user_name_]() -> Worker::Finish {
+            std::string name = ask(uid);
+            return [this, uid, name = std::move(name)] { named(uid, name); };
+        });
+    }
+}
+
+void ScanningProcessTable::named(uid_t uid, const std::string& name) {
+    if (name.empty()) return;
+    users_.learn(uid, name);
+    for (auto& [pid, known] : processes_) {
+        if (known->uid != uid || known->user == name) continue;
+        auto changed = std::make_shared<GoProcess>(*known);
+        changed->user = name;
+        known = std::move(changed);
+        if (callbacks_.found) callbacks_.found(known);
+    }
 }
 
 void ScanningProcessTable::queue(pid_t pid, const BinaryKey& key, const EventKey& event) {
@@ -156,11 +194,11 @@ void ScanningProcessTable::queue(pid_t pid, const BinaryKey& key, const EventKey
     if (event.inode != 0 && waiting->second.events.size() < max_waiting) waiting->second.events.insert(event);
 }
 
-/// Opens a binary through any process that still runs it; forgets those that do not.
-Result<Fd> ScanningProcessTable::open_of(const BinaryKey& key, std::set<pid_t>& pids) const {
+/// Opens a binary through any process that still runs it. In the worker: a dead file system does not answer.
+Result<Fd> ScanningProcessTable::open_of(const Roots& roots, const BinaryKey& key, const std::set<pid_t>& pids) {
     Error last{"nobody runs it any more", {}, ESRCH, {}};
-    for (auto pid = pids.begin(); pid != pids.end(); pid = pids.erase(pid)) {
-        const auto process = ProcessReader::open(roots_, *pid);
+    for (const pid_t pid : pids) {
+        const auto process = ProcessReader::open(roots, pid);
         if (!process) continue;
         auto file = process->open_executable();
         if (!file) {
@@ -174,32 +212,49 @@ Result<Fd> ScanningProcessTable::open_of(const BinaryKey& key, std::set<pid_t>& 
 }
 
 void ScanningProcessTable::ask_more() {
-    while (inspector_ && !stalled_ && !queue_.empty() && inspector_->has_room()) {
+    while (inspector_ && !stalled_ && !queue_.empty() && opening_ + questions_.size() < in_flight_) {
         const BinaryKey key = queue_.front();
         queue_.pop_front();
         const auto waiting = waiting_.find(key);
         if (waiting == waiting_.end()) continue;
-        auto file = open_of(key, waiting->second.pids);
-        if (!file) {  // nothing was learned: whoever runs it next asks again
-            if (!gone(file.error().code)) log_warning("an executable cannot be inspected: {}", to_string(file.error()));
-            waiting_.erase(waiting);
-            continue;
-        }
-        const std::uint64_t id = next_question_++;
-        if (auto asked = inspector_->ask(id, std::move(*file)); !asked) {
-            log_warning("{}; tried again at the next tick", to_string(asked.error()));
-            queue_.push_front(key);
-            stalled_ = true;
-            return;
-        }
-        questions_.emplace(id, key);
+        ++opening_;
+        const pid_t pid = *waiting->second.pids.begin();
+        worker_.submit(
+            MonoClock::now(),
+            [this, key, roots = roots_, pids = waiting->second.pids]() -> Worker::Finish {
+                auto file = std::make_shared<Result<Fd>>(open_of(roots, key, pids));  // a function is copyable
+                return [this, key, pids, file] { opened(key, pids, *file); };
+            },
+            [pid] { log_warning("the executable of pid {} does not open: its file system does not answer", pid); });
     }
 }
 
-int ScanningProcessTable::answer_fd() const { return inspector_ ? inspector_->fd() : -1; }
+void ScanningProcessTable::opened(const BinaryKey& key, const std::set<pid_t>& tried, Result<Fd>& file) {
+    --opening_;
+    const auto waiting = waiting_.find(key);
+    if (waiting == waiting_.end()) return;
+    if (!file) {
+        // Somebody else came to run it meanwhile; or nothing was learned, and whoever runs it next asks again.
+        if (waiting->second.pids != tried) return queue_.push_back(key);
+        if (!gone(file.error().code)) log_warning("an executable cannot be inspected: {}", to_string(file.error()));
+        waiting_.erase(waiting);
+        return;
+    }
+    const std::uint64_t id = next_question_++;
+    if (auto asked = inspector_->ask(id, std::move(*file)); !asked) {
+        log_warning("{}; tried again at the next tick", to_string(asked.error()));
+        queue_.push_front(key);
+        stalled_ = true;
+        return;
+    }
+    questions_.emplace(id, key);
+}
+
+int ScanningProcessTable::answer_fd() const { return inspector_ ? poll_.get() : -1; }
 
 void ScanningProcessTable::complete() {
     if (!inspector_) return;
+    worker_.complete(MonoClock::now());
     answered(inspector_->collect());
     ask_more();
 }
@@ -250,6 +305,7 @@ void ScanningProcessTable::check_passed() {
 
 void ScanningProcessTable::tick(MonoTime now) {
     if (!inspector_) return;
+    worker_.overtake(MonoClock::now());
     answered(inspector_->tick(now));
     check_passed();
     if (now - units_checked_ >= unit_recheck) {

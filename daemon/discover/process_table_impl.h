@@ -8,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include "base/worker.h"
 #include "discover/binary_cache.h"
 #include "discover/inspector.h"
 #include "discover/process_facts.h"
@@ -23,6 +24,7 @@ public:
         Callbacks callbacks{};
         std::string unit_root{};  ///< before /etc/systemd and the like; for tests
         Inspector::Options inspector{};
+        std::string (*user_name)(uid_t) = ask_user_name;  ///< may block; for tests
     };
     explicit ScanningProcessTable(Options options);
 
@@ -42,6 +44,8 @@ public:
     [[nodiscard]] pid_t inspector_child() const { return inspector_ ? inspector_->child() : 0; }
     /// Binaries that wait for an answer (tests).
     [[nodiscard]] std::size_t waiting() const { return waiting_.size(); }
+    /// Of those: that are being opened (tests).
+    [[nodiscard]] std::size_t opening() const { return opening_; }
 
 private:
     /// An executable that is being inspected, and who runs it.
@@ -58,7 +62,10 @@ private:
     void lose(pid_t pid);
     void queue(pid_t pid, const BinaryKey& key, const EventKey& event);
     void ask_more();
-    Result<Fd> open_of(const BinaryKey& key, std::set<pid_t>& pids) const;
+    static Result<Fd> open_of(const Roots& roots, const BinaryKey& key, const std::set<pid_t>& pids);
+    void opened(const BinaryKey& key, const std::set<pid_t>& tried, Result<Fd>& file);
+    void ask_for_names();
+    void named(uid_t uid, const std::string& name);
     void answered(std::vector<Inspector::Answer> answers);
     void check_passed();
     void recheck_units();
@@ -81,6 +88,12 @@ private:
     bool stalled_ = false;     // no inspector could be had: not before the next tick
     bool overflowed_ = false;  // more binaries waited than are kept: walk again when the queue is empty
     Counts counts_{};
+    std::size_t in_flight_ = 0;  ///< most binaries that are opened or inspected at once
+    std::size_t opening_ = 0;
+    std::string (*user_name_)(uid_t);
+    Fd poll_;  // epoll: of the inspector and the worker
+    /// Opens executables, which a dead file system never answers, and asks for users' names. The last: it ends first.
+    Worker worker_;
 };
 
 }  // namespace gotuned

@@ -7,9 +7,9 @@
 #include <memory>
 #include <string>
 
+#include "base/worker.h"
 #include "export/control.h"
 #include "tune/history.h"
-#include "tune/worker.h"
 
 namespace gotuned {
 

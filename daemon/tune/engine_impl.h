@@ -11,12 +11,12 @@
 #include <utility>
 #include <vector>
 
+#include "base/worker.h"
 #include "tune/engine.h"
 #include "tune/guard.h"
 #include "tune/jobs.h"
 #include "tune/journal.h"
 #include "tune/knob.h"
-#include "tune/worker.h"
 
 namespace gotuned {
 

@@ -9,8 +9,8 @@
 #include <mutex>
 
 #include "base/log.h"
+#include "base/worker.h"
 #include "tune/sqlite.h"
-#include "tune/worker.h"
 
 namespace gotuned {
 namespace {

@@ -12,6 +12,7 @@
 #include <memory>
 #include <set>
 
+#include "base/cached_stat.h"
 #include "base/text.h"
 
 namespace gotuned {
@@ -46,9 +47,9 @@ Result<ProcessStat> read_stat(const std::string& proc, pid_t pid) {
 
 Result<std::uint64_t> exe_inode(const std::string& proc, pid_t pid) {
     const std::string path = name_of(proc, pid) + "/exe";
-    struct stat status{};
-    if (::stat(path.c_str(), &status) != 0) return fail("cannot look at " + path, errno);
-    return static_cast<std::uint64_t>(status.st_ino);
+    const auto status = cached_stat(AT_FDCWD, path);
+    if (!status) return fail(status.error());
+    return static_cast<std::uint64_t>(status->st_ino);
 }
 
 Result<ProcessId> identify(const std::string& proc, pid_t pid) {

@@ -1,7 +1,11 @@
+#include <fcntl.h>
 #include <poll.h>
 #include <sys/stat.h>
 
+#include <atomic>
 #include <csignal>
+#include <functional>
+#include <thread>
 
 #include "catch.h"
 #include "discover/process_table_impl.h"
@@ -32,8 +36,9 @@ struct Table {
     std::unique_ptr<ScanningProcessTable> table;
     MonoTime now{1h};
 
-    explicit Table(const Inspector::Options& inspector = {}) {
+    explicit Table(const Inspector::Options& inspector = {}, std::string (*user_name)(uid_t) = ask_user_name) {
         ScanningProcessTable::Options options;
+        options.user_name = user_name;
         options.roots = tree.roots();
         options.unit_root = tree.path("host");
         options.inspector = inspector;
@@ -41,13 +46,20 @@ struct Table {
         options.callbacks.lost = [this](const auto& process) { lost.push_back(process); };
         table = std::make_unique<ScanningProcessTable>(std::move(options));
     }
-    /// Waits for the inspector as the loop does.
-    void settle() {
-        while (table->waiting() > 0) {
+    /// Waits as the loop does.
+    void until(const std::function<bool()>& done) const {
+        while (!done()) {
             pollfd answer{table->answer_fd(), POLLIN, 0};
             REQUIRE(::poll(&answer, 1, 20000) == 1);
             table->complete();
         }
+    }
+    void settle() const {
+        until([this] { return table->waiting() == 0; });
+    }
+    /// What waits is with the inspector.
+    void ask() const {
+        until([this] { return table->opening() == 0; });
     }
     EventKey event(const std::string& file) {
         struct stat status{};
@@ -253,6 +265,7 @@ TEST_CASE("a process that is gone before the answer is not found") {
     Table t;
     t.tree.process(10, t.tree.write("bin/api", go_binary()));
     t.table->executed(10, 0, 0);
+    t.ask();
     t.tree.vanish(10);
     t.settle();
     CHECK(t.found.empty());
@@ -264,6 +277,7 @@ TEST_CASE("a process that vanishes while its files are read is not found") {
         Table t;
         t.tree.process(10, t.tree.write("bin/api", go_binary()));
         t.table->executed(10, 0, 0);
+        t.ask();
         t.tree.remove(std::string("proc/10/") + file);
         t.settle();
         INFO(file);
@@ -275,6 +289,7 @@ TEST_CASE("a process that executes another binary before the answer is found as 
     Table t;
     t.tree.process(10, t.tree.write("bin/api", go_binary("go1.20.1")));
     t.table->executed(10, 0, 0);
+    t.ask();
     t.tree.process(10, t.tree.write("bin/api2", go_binary("go1.21.2")), 100, 9000);
     t.settle();
     REQUIRE(t.found.size() == 1);
@@ -334,6 +349,7 @@ TEST_CASE("a binary that hangs the inspector is given up past the deadline, and 
     t.tree.process(12, t.tree.write("bin/api", go_binary()));
     t.table->executed(11, 0, 0);
     t.table->executed(12, 0, 0);
+    t.ask();
     t.table->tick(t.now);
     CHECK(t.table->waiting() == 2);
     t.table->tick(t.now + 2s);
@@ -343,6 +359,57 @@ TEST_CASE("a binary that hangs the inspector is given up past the deadline, and 
     REQUIRE(t.found.size() == 1);
     CHECK(t.found[0]->id.pid == 12);
     CHECK(t.table->inspector_child() != child);
+}
+
+TEST_CASE("an executable that does not open holds up no other, and is recognised when it does") {
+    // A lease makes open(2) wait, as a dead file system does, for as long as /proc/sys/fs/lease-break-time says.
+    std::signal(SIGIO, SIG_IGN);
+    Table t;
+    const auto slow = t.tree.write("bin/slow", go_binary());
+    t.tree.process(10, slow);
+    t.tree.process(11, t.tree.write("bin/api", go_binary("go1.21.2")));
+    Fd lease(::open(slow.c_str(), O_RDWR | O_CLOEXEC));
+    REQUIRE(::fcntl(lease.get(), F_SETLEASE, F_WRLCK) == 0);
+    REQUIRE(t.table->scan());  // comes back
+    while (t.found.empty()) {
+        t.table->tick(t.now);
+        t.table->complete();
+        std::this_thread::sleep_for(1ms);
+    }
+    CHECK(t.found[0]->id.pid == 11);
+    CHECK(t.table->waiting() == 1);
+    CHECK(t.table->opening() == 1);
+    lease = Fd();
+    t.settle();
+    REQUIRE(t.found.size() == 2);
+    CHECK(t.found[1]->id.pid == 10);
+}
+
+namespace {
+
+std::atomic<bool> answers_names{false};
+std::string slow_name(uid_t) {
+    while (!answers_names) std::this_thread::sleep_for(1ms);
+    return "worker";
+}
+
+}  // namespace
+
+TEST_CASE("a user that only a slow service can name is its number until the name comes") {
+    Table t({}, slow_name);
+    t.tree.process(10, t.tree.write("bin/api", go_binary()));
+    constexpr uid_t nobodys = 3'000'000'123;
+    const std::string uid = std::to_string(nobodys);
+    t.tree.write("proc/10/status", "Name:\tapi\nUid:\t" + uid + "\t" + uid + "\t" + uid + "\t" + uid + "\n");
+    t.table->executed(10, 0, 0);
+    t.settle();
+    REQUIRE(t.found.size() == 1);
+    CHECK(t.found[0]->user == uid);
+    answers_names = true;
+    t.until([&] { return t.found.size() == 2; });
+    CHECK(t.found[1]->user == "worker");
+    CHECK(t.found[1]->id == t.found[0]->id);
+    CHECK(t.table->processes().at(10)->user == "worker");
 }
 
 TEST_CASE("names that a rulebook asks for later are read from processes already known") {

@@ -93,6 +93,35 @@ TEST_CASE("an undo of what has not come back is answered at once, and done when 
     CHECK(bench.sysctl("vm/swappiness") == "60");
 }
 
+TEST_CASE("an undo that does not come back is told of, holds up no other, and is done when it does") {
+    Bench bench;
+    bench.start();
+    bench.act(swap_to(bench, 10));
+    bench.act(bench.fire("other", HostId{}, {{page_cluster, count(0)}}));
+    std::atomic<bool> go{false};
+    const AtPoint hold("before sysctl write", 1, [&] {
+        while (!go) ::usleep(1000);
+    });
+    // In reverse: the undo of page-cluster is the one that blocks.
+    std::vector<UndoOutcome> outcomes;
+    bench.engine->undo(0, false, "root", [&](std::vector<UndoOutcome> all) { outcomes = std::move(all); });
+    past_the_deadline(bench);
+    CHECK(bench.told.last("overdue").knob == page_cluster);
+    complete_until(bench, [&] { return !outcomes.empty(); });
+    REQUIRE(outcomes.size() == 2);
+    for (const UndoOutcome& outcome : outcomes) {
+        const bool blocks = outcome.knob == page_cluster;
+        CHECK(outcome.state == (blocks ? AdjustmentState::failed : AdjustmentState::undone));
+        CHECK(outcome.reason.starts_with(blocks ? "the undo is still running after " : "asked for"));
+    }
+    CHECK(bench.sysctl("vm/swappiness") == "60");
+    CHECK(bench.only().note.starts_with("the undo is still running after "));
+    go = true;
+    bench.settle();
+    CHECK(bench.engine->live().empty());
+    CHECK(bench.sysctl("vm/page-cluster") == "3");
+}
+
 TEST_CASE("a value that cannot be read any more does not keep drift of others from being seen") {
     Bench bench;
     bench.start();

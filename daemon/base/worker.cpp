@@ -1,4 +1,4 @@
-#include "tune/worker.h"
+#include "base/worker.h"
 
 #include <poll.h>
 #include <pthread.h>
