@@ -69,12 +69,6 @@ settings() {
 }
 # rules: standard input becomes a rulebook file of the operator, the only one.
 rules() { cat >/etc/gotuned/rulebook.d/50-test.yaml; }
-# Masks the packaged rules, so that nothing but the test's own rules acts.
-mask_packaged() {
-    local file
-    for file in /usr/lib/gotuned/rulebook.d/*.yaml; do : >"/etc/gotuned/rulebook.d/${file##*/}"; done
-    # The profiles speak of these rules.
-}
 start_gotuned() {
     systemctl reset-failed gotuned 2>/dev/null || true
     expect "systemctl start gotuned succeeds" systemctl start gotuned
@@ -86,13 +80,22 @@ status() { gotunectl --json status | jq -er "$1"; }
 bpf_programs() { bpftool --json prog list | jq length; }
 main_pid() { systemctl show -P MainPID gotuned; }
 unit_is() { [[ $(systemctl show -P ActiveState "$1") == "$2" ]]; }
-metric_is_there() { curl -fsS "$METRICS" | grep -q "$1"; }
+metric_is_there() { curl -fsS "$METRICS" | grep "$1" >/dev/null; }
 # logged TEXT: in the daemon's journal since it was last started.
 logged() { journalctl --quiet --no-pager -o cat _SYSTEMD_INVOCATION_ID="$(systemctl show -P InvocationID gotuned)" | grep -F -- "$1"; }
 # probe NAME: "attached", or why it is not.
 probe() { status ".probes[] | select(.probe == \"$1\") | if .attached then \"attached\" else .reason end"; }
+# signal TARGET NAME: as text; of one that is absent "absent: " and why.
+signal() {
+    gotunectl --json signals "$1" | jq -er --arg name "$2" '[.targets[].signals[$name] | values][0] |
+        if has("absent") then "absent: \(.absent)\(if .detail then ", " + .detail else "" end)" else .text // .value end'
+}
+signal_is_there() { [[ $(signal "$1" "$2") != absent:* ]]; }
+signal_is_absent() { [[ $(signal "$1" "$2") == absent:* ]]; }
 # adjustment RULE FIELD
 adjustment() { status "[.adjustments[] | select(.rule == \"$1\")] | last | .$2 | if type == \"object\" then .text else . end"; }
+# in_history RULE EVENT
+in_history() { gotunectl --json history --rule "$1" | jq -e --arg event "$2" '.entries | any(.event == $event)'; }
 adjustment_is() { [[ $(adjustment "$1" state) == "$2" ]]; }
 sees_service() { status "[.processes[] | select(.unit == \"$1.service\" or .service == \"$1\")] | length > 0"; }
 process_field() { status "[.processes[] | select(.unit == \"$1.service\")][0].$2"; }
@@ -110,6 +113,11 @@ service() {
 }
 service_pid() { systemctl show -P MainPID "$UNIT-$1"; }
 service_log() { journalctl --quiet --no-pager -o cat -u "$UNIT-$1"; }
+service_said() { service_log "$1" | grep -F -- "$2" >/dev/null; }
+# nofile_is NAME SOFT HARD
+nofile_is() {
+    [[ $(prlimit --pid "$(service_pid "$1")" --nofile --noheadings --output SOFT,HARD | tr -s ' ' | sed 's/^ //; s/ $//') == "$2 $3" ]]
+}
 workload() { printf '%s' "$PAYLOAD/workloads/$1"; }
 # cgroup_file NAME FILE: of the service's cgroup.
 cgroup_of() { printf '/sys/fs/cgroup%s' "$(systemctl show -P ControlGroup "$UNIT-$1")"; }
@@ -117,11 +125,41 @@ cgroup_of() { printf '/sys/fs/cgroup%s' "$(systemctl show -P ControlGroup "$UNIT
 # kernel_is_at_least MAJOR.MINOR
 kernel_is_at_least() { [[ $(printf '%s\n' "$1" "$(uname -r)" | sort -V | head -n 1) == "$1" ]]; }
 
+# The round that has to work wherever the daemon runs: a server of another user at its hard limit of descriptors is
+# found, its limit is raised, the server sees it, and the limit comes back when that harms no more.
+raises_a_limit() {
+    service limit -p User=web -p LimitNOFILE=64:100 -- "$(workload fdlimit)" -soft 64 -connections 60 -close-after 3s
+    rules <<'YAML'
+version: 1
+targets:
+  server: {match: {unit: vmtest-limit.service}}
+rules:
+  - name: raise-limit
+    scope: process
+    targets: [server]
+    when: fd.used / fd.limit > 80%
+    adjust:
+      - {knob: rlimit.nofile, to: 4096}
+    verify: {settle: 1s, hold: 2s, expect: fd.used / fd.limit < 80%}
+    undo_when: fd.used < original(rlimit.nofile) * 50%
+    undo_for: 1s
+    mode: enforce
+YAML
+    # `systemctl reload` where the daemon runs already.
+    if unit_is gotuned active; then expect "the rule is loaded" systemctl reload gotuned; else start_gotuned; fi
+    eventually 40 "the server runs into its limit" service_said limit '"event":"full"'
+    eventually 20 "its limit is raised, above the hard one" nofile_is limit 4096 4096
+    eventually 20 "the server sees it" service_said limit '"soft":4096'
+    eventually 60 "the old limits are back when few descriptors are in use" nofile_is limit 64 100
+    eventually 10 "the history tells" in_history raise-limit undone
+}
+
 tidy() {
-    systemctl stop "$UNIT-*" gotuned
-    systemctl reset-failed "$UNIT-*" gotuned
+    systemctl stop "$UNIT-*" gotuned gotuned-undo.timer
+    gotuned undo --force
+    systemctl reset-failed "$UNIT-*" gotuned gotuned-undo
     swapoff -a
-    rm -rf /swapfile /run/systemd/system/gotuned.service.d /etc/systemd/system/gotuned.service.d /var/lib/gotuned/* /run/gotuned/*
+    rm -rf /swapfile /run/systemd/system/gotuned.service.d /etc/systemd/system/gotuned.service.d /run/systemd/system/gotuned-undo.* /var/lib/gotuned/* /run/gotuned/*
     rm -rf /etc/gotuned && cp -a /etc/gotuned.packaged /etc/gotuned
     umount /sys/kernel/btf/vmlinux
     systemctl daemon-reload

@@ -1,0 +1,34 @@
+# shellcheck shell=bash
+# A service whose live heap is above memory.high crawls; profile balanced finds the cause and raises it within the
+# rule's bounds; the service then runs as if there were no limit.
+# kernels: 6.12
+# timeout: 240
+dd if=/dev/zero of=/swapfile bs=1M count=256 status=none
+chmod 600 /swapfile
+mkswap -q /swapfile
+swapon /swapfile
+# rate UNIT: operations a second, the mean of the last five seconds it told of.
+rate() { service_log "$1" | jq -r 'select(.event == "rate") | .operations_per_second' | tail -n 5 | awk '{ s += $1 } END { printf "%d", NR ? s / NR : 0 }'; }
+
+runs_free() { (($(rate free) > 0)); }
+service free -- "$(workload workingset)" -mib 60
+eventually 20 "the program without a limit tells its rate" runs_free
+sleep 6
+unlimited=$(rate free)
+systemctl stop "$UNIT-free"
+
+service tight -p MemoryHigh=45M -- "$(workload workingset)" -mib 60
+sleep 10
+throttled=$(rate tight)
+echo "unlimited $unlimited/s, at 45 MiB $throttled/s"
+((throttled * 5 < unlimited)) || fail "memory.high does not throttle here: $throttled of $unlimited operations a second"
+settings 'profile: balanced'
+start_gotuned
+high_is_raised() { (($(<"$(cgroup_of tight)/memory.high") > 47185920)); }
+eventually 60 "memory.high is raised" high_is_raised
+echo "memory.high $(<"$(cgroup_of tight)/memory.high")"
+expect_equal "by the packaged rule" "$(adjustment memory-high-throttling knob)" cgroup.memory.high
+recovered() { (($(rate tight) * 10 > unlimited * 9)); }
+eventually 60 "the program is above 90% of its unlimited rate" recovered
+echo "now $(rate tight)/s"
+feature "a service throttled at memory.high recovers" "$throttled → $(rate tight) of $unlimited operations/s"
