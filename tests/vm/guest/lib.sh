@@ -112,7 +112,8 @@ service() {
     expect "service $name starts" systemd-run --quiet --unit="$UNIT-$name" "${properties[@]}" "$@"
 }
 service_pid() { systemctl show -P MainPID "$UNIT-$1"; }
-service_log() { journalctl --quiet --no-pager -o cat -u "$UNIT-$1"; }
+# What it printed, without what systemd says of it.
+service_log() { journalctl --quiet --no-pager -o cat "_SYSTEMD_UNIT=$UNIT-$1.service"; }
 service_said() { service_log "$1" | grep -F -- "$2" >/dev/null; }
 # nofile_is NAME SOFT HARD
 nofile_is() {
@@ -121,6 +122,14 @@ nofile_is() {
 workload() { printf '%s' "$PAYLOAD/workloads/$1"; }
 # cgroup_file NAME FILE: of the service's cgroup.
 cgroup_of() { printf '/sys/fs/cgroup%s' "$(systemctl show -P ControlGroup "$UNIT-$1")"; }
+
+# swap_on MIB: a swap file of that size.
+swap_on() {
+    dd if=/dev/zero of=/swapfile bs=1M count="$1" status=none
+    chmod 600 /swapfile
+    mkswap -q /swapfile
+    swapon /swapfile
+}
 
 # kernel_is_at_least MAJOR.MINOR
 kernel_is_at_least() { [[ $(printf '%s\n' "$1" "$(uname -r)" | sort -V | head -n 1) == "$1" ]]; }

@@ -1,5 +1,7 @@
 # shellcheck shell=bash
 # The Debian package: installed, upgraded, removed, purged; nothing of it is left behind.
+# Nothing in it depends on the kernel: it runs on Debian 12's own.
+# kernels: 6.1
 # boot: own
 # timeout: 150
 compgen -G "$PAYLOAD/*.deb" >/dev/null || skip "the payload has no package: scripts/package"
@@ -19,7 +21,6 @@ version=$(sed -n 's/^Version: //p' /tmp/next/DEBIAN/control)
 sed -i "s/^Version: .*/&+next/" /tmp/next/DEBIAN/control
 dpkg-deb --root-owner-group -b /tmp/next /tmp/next.deb >/dev/null
 
-mask_packaged
 rules <<'RULES'
 version: 1
 rules:

@@ -1,10 +1,7 @@
 # shellcheck shell=bash
 # vm.swappiness with a real swap file; what the daemon set outlives a restart, and a stop puts it back.
 # timeout: 120
-dd if=/dev/zero of=/swapfile bs=1M count=64 status=none
-chmod 600 /swapfile
-mkswap -q /swapfile
-swapon /swapfile
+swap_on 64
 before=$(sysctl -n vm.swappiness)
 rules <<'YAML'
 version: 1

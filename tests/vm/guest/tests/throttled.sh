@@ -3,21 +3,18 @@
 # rule's bounds; the service then runs as if there were no limit.
 # kernels: 6.12
 # timeout: 240
-dd if=/dev/zero of=/swapfile bs=1M count=256 status=none
-chmod 600 /swapfile
-mkswap -q /swapfile
-swapon /swapfile
+swap_on 256
 # rate UNIT: operations a second, the mean of the last five seconds it told of.
 rate() { service_log "$1" | jq -r 'select(.event == "rate") | .operations_per_second' | tail -n 5 | awk '{ s += $1 } END { printf "%d", NR ? s / NR : 0 }'; }
 
 runs_free() { (($(rate free) > 0)); }
-service free -- "$(workload workingset)" -mib 60
+service free -- "$(workload workingset)" -mib 60 -block 4096
 eventually 20 "the program without a limit tells its rate" runs_free
 sleep 6
 unlimited=$(rate free)
 systemctl stop "$UNIT-free"
 
-service tight -p MemoryHigh=45M -- "$(workload workingset)" -mib 60
+service tight -p MemoryHigh=45M -- "$(workload workingset)" -mib 60 -block 4096
 sleep 10
 throttled=$(rate tight)
 echo "unlimited $unlimited/s, at 45 MiB $throttled/s"
