@@ -7,6 +7,7 @@
 #include <memory>
 #include <span>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "base/result.h"
@@ -73,5 +74,9 @@ std::string refusal_words(int code, const ProbeFeatures& features, const std::st
 /// Sends libbpf's messages to the debug log instead of standard error, and remembers the last warning.
 void quiet_libbpf();
 std::string last_libbpf_warning();
+
+/// What the kernel's verifier found wrong, of a message of libbpf that holds the verifier's log; empty for all others.
+/// Such a refusal is EACCES or EINVAL like a missing capability, but no capability helps.
+std::string verifier_verdict(std::string_view log);
 
 }  // namespace gotuned

@@ -71,6 +71,18 @@ TEST_CASE("lockdown text that is something else gives no mode") {
     }
 }
 
+TEST_CASE("a program that the verifier refused is told with what it found, not as a missing capability") {
+    const std::string log =
+        "libbpf: prog 'sys_exit': -- BEGIN PROG LOAD LOG --\n0: (79) r8 = *(u64 *)(r1 +8)\n; return 0;\n"
+        "R1 type=inv expected=map_value\nprocessed 12 insns (limit 1000000)\n-- END PROG LOAD LOG --";
+    const std::string verdict = verifier_verdict(log);
+    REQUIRE(verdict == "the verifier: R1 type=inv expected=map_value");
+    REQUIRE(verifier_verdict("libbpf: failed to load object 'syscalls'").empty());
+    const std::string words = refusal_words(EACCES, ProbeFeatures{}, verdict);
+    REQUIRE(words.find("R1 type=inv") != std::string::npos);
+    REQUIRE(words.find("CAP_BPF") == std::string::npos);
+}
+
 TEST_CASE("a refusal under confidential lockdown names the lockdown, and else the capability") {
     ProbeFeatures features;
     features.lockdown = "confidentiality";
