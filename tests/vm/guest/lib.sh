@@ -138,6 +138,7 @@ kernel_is_at_least() { [[ $(printf '%s\n' "$1" "$(uname -r)" | sort -V | head -n
 # found, its limit is raised, the server sees it, and the limit comes back when that harms no more.
 raises_a_limit() {
     service limit -p User=web -p LimitNOFILE=64:100 -- "$(workload fdlimit)" -soft 64 -connections 60 -close-after 3s
+    eventually 40 "the server runs into its limit" service_said limit '"event":"full"'
     rules <<'YAML'
 version: 1
 targets:
@@ -156,7 +157,6 @@ rules:
 YAML
     # `systemctl reload` where the daemon runs already.
     if unit_is gotuned active; then expect "the rule is loaded" systemctl reload gotuned; else start_gotuned; fi
-    eventually 40 "the server runs into its limit" service_said limit '"event":"full"'
     eventually 20 "its limit is raised, above the hard one" nofile_is limit 4096 4096
     eventually 20 "the server sees it" service_said limit '"soft":4096'
     eventually 60 "the old limits are back when few descriptors are in use" nofile_is limit 64 100
