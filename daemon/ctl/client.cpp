@@ -98,6 +98,13 @@ tl::expected<std::string, CallError> ControlClient::call(const std::string& meth
         if (error == -ETIMEDOUT) {
             out = {Refusal::unreachable,
                    fmt::format("the daemon at {} did not answer within {} s", socket_, timeout_.count() / 1000)};
+        } else if (error == -EPERM && refused.message != nullptr &&
+                   std::strcmp(refused.message, ::strerrordesc_np(EPERM)) == 0) {
+            // sd-bus's own words: the two ends did not agree on the caller's user id (D-Bus' EXTERNAL).
+            out = {Refusal::denied,
+                   fmt::format("the daemon at {} knows this user by another number: it runs in a user namespace of its "
+                               "own, so run gotunectl inside its container",
+                               socket_)};
         } else if (sd_bus_error_has_name(&refused, SD_BUS_ERROR_ACCESS_DENIED) != 0) {
             out = {Refusal::denied, refused.message};
         } else if (sd_bus_error_is_set(&refused) != 0 && error != -ECONNRESET && error != -ENOTCONN) {

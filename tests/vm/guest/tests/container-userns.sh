@@ -32,15 +32,19 @@ SH
 chmod +x /run/vmtest/container
 swappiness=$(</proc/sys/vm/swappiness)
 service inside -p User=web -p LimitNOFILE=64:100 -- unshare --user --map-root-user --mount --pid --fork --mount-proc /run/vmtest/container
-inside() { gotunectl --socket /run/vmtest/run/control.sock --json status | jq -er "$1"; }
+# As `docker exec` does.
+enter() { setpriv --reuid=web --regid=web --clear-groups nsenter --target "$(pgrep -x gotuned)" --user --preserve-credentials --mount --pid "$@"; }
+inside() { enter gotunectl --socket /run/vmtest/run/control.sock --json status | jq -er "$1"; }
 eventually 30 "it is ready" inside .ready
+expect_not "not for those outside" gotunectl --socket /run/vmtest/run/control.sock status
+expect "who are told what to do" grep -q "inside its container" <<<"$(gotunectl --socket /run/vmtest/run/control.sock status 2>&1)"
 eventually 20 "it sees the container's Go program" inside '.processes | length == 1'
 expect "under the number that it has in there" inside '.processes[0].pid < 20'
 eventually 30 "the limit of the program is raised as far as its user may" inside \
     '[.adjustments[] | select(.rule == "raise-soft-limit")] | last | .state == "kept"'
-expect "to its hard limit" inside '[.adjustments[] | select(.rule == "raise-soft-limit")] | last | .ours.text | startswith("100")'
+expect "to its hard limit" inside '[.adjustments[] | select(.rule == "raise-soft-limit")] | last | .set.text | startswith("100")'
 expect_equal "no probe is attached" "$(inside '[.probes[] | select(.attached)] | length | tostring')" 0
-expect "the reason is told" grep -q 'EPERM' <<<"$(inside '[.probes[].reason] | join(" ")')"
+expect "the reason is told" grep -q 'pid namespace' <<<"$(inside '[.probes[].reason] | join(" ")')"
 expect "and that swappiness cannot be written" service_said inside vm.swappiness
 expect_equal "which is as before" "$(</proc/sys/vm/swappiness)" "$swappiness"
 feature "in a user-namespaced container" "no probes; processes and knobs of its user"

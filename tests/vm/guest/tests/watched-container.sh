@@ -8,7 +8,7 @@ ip link set lo up
 exec $(workload httpserver) -listen 127.0.0.1:8099
 SH
 chmod 755 /tmp/vmtest-container
-service boxed -p User=web -p LimitNOFILE=256:512 -- unshare --user --map-root-user --mount --pid --net --fork --mount-proc /tmp/vmtest-container
+service boxed -p User=web -p LimitNOFILE=512 -- unshare --user --map-root-user --mount --pid --net --fork --mount-proc /tmp/vmtest-container
 rules <<'YAML'
 version: 1
 targets:
@@ -34,5 +34,5 @@ nsenter --net="/proc/$pid/ns/net" bash -c 'for _ in {1..30}; do curl -fsS -o /de
 [[ $(probe sched_switch) != attached ]] || eventually 20 "its latencies are measured" signal_is_there "$pid" epoll.wake
 expect "pause" gotunectl pause
 expect "undo" gotunectl undo --all
-expect_equal "its limits are as before" "$(prlimit --pid "$pid" --nofile --noheadings --output SOFT,HARD | tr -s ' ' | sed 's/^ //; s/ $//')" "256 512"
+expect_equal "its limits are as before" "$(prlimit --pid "$pid" --nofile --noheadings --output SOFT,HARD | tr -s ' ' | sed 's/^ //; s/ $//')" "512 512"
 feature "a server in a container is watched and adjusted" yes
