@@ -4,7 +4,6 @@
 # kernels: 6.1
 # boot: own
 # timeout: 150
-compgen -G "$PAYLOAD/*.deb" >/dev/null || skip "the payload has no package: scripts/package"
 package=$(compgen -G "$PAYLOAD/*.deb")
 original=$(</proc/sys/vm/swappiness)
 swappiness_is() { [[ $(</proc/sys/vm/swappiness) == "$1" ]]; }
