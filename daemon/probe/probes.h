@@ -11,10 +11,10 @@
 
 #include "base/distribution.h"
 #include "base/result.h"
+#include "base/sysctl_write.h"
 #include "base/target.h"
 #include "base/time.h"
 #include "bpf/gotuned.h"
-#include "probe/sysctl_write.h"
 
 namespace gotuned {
 

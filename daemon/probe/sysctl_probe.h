@@ -12,9 +12,9 @@
 #include <vector>
 
 #include "base/fd.h"
+#include "base/sysctl_write.h"
 #include "probe/object.h"
 #include "probe/probes.h"
-#include "probe/sysctl_write.h"
 
 struct ring_buffer;
 

@@ -11,9 +11,9 @@
 
 #include "base/files.h"
 #include "base/result.h"
+#include "base/sysctl_write.h"
 #include "base/time.h"
 #include "observe/snapshot.h"
-#include "probe/sysctl_write.h"
 #include "rulebook/evaluator.h"
 #include "tune/history.h"
 
