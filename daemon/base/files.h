@@ -16,6 +16,9 @@ struct Roots {
     std::string sys = "/sys";
     /// The cgroup v2 mount; empty when there is none. find_cgroup2() fills it from PROC/self/mountinfo.
     std::string cgroup2{};
+    /// Where systemd keeps its drop-ins of this boot, and listens; without its folder "system" there is none
+    /// (sd_booted(3)).
+    std::string systemd = "/run/systemd";
 };
 /// The mount point of the unified hierarchy as PROC/self/mountinfo has it; empty when there is none.
 std::string find_cgroup2(const std::string& proc);

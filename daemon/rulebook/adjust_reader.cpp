@@ -42,6 +42,8 @@ Type wanted_type(Takes takes) {
             return {Type::Kind::quantity, unit::count};
         case Takes::bytes:
             return {Type::Kind::quantity, unit::bytes};
+        case Takes::time:
+            return {Type::Kind::quantity, unit::time};
         case Takes::cpus:
             return {Type::Kind::cpus, {}};
         case Takes::sysctl:
@@ -168,7 +170,7 @@ private:
                 return std::nullopt;
             }
             if (negative) literal->value = -literal->value;
-            const Unit wanted = info.takes == Takes::bytes ? unit::bytes : unit::count;
+            const Unit wanted = info.unit();
             if (literal->unit != wanted && info.takes != Takes::sysctl) {
                 add(*node, fmt::format("{} of {} is {}, not {}", key, adjust.knob, to_string(wanted),
                                        to_string(literal->unit)));
@@ -258,8 +260,8 @@ private:
     }
 
     static std::string shown(const SysctlBounds& bounds, const KnobInfo& info) {
-        const Unit unit = info.takes == Takes::bytes ? unit::bytes : unit::count;
-        return fmt::format("{} to {}", to_string(Quantity{bounds.least, unit}), to_string(Quantity{bounds.most, unit}));
+        return fmt::format("{} to {}", to_string(Quantity{bounds.least, info.unit()}),
+                           to_string(Quantity{bounds.most, info.unit()}));
     }
 
     const YamlFile& file_;

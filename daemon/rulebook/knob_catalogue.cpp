@@ -85,6 +85,33 @@ constexpr std::array catalogue = {
     memory("cgroup.memory.swap.max", 0, "swap that the cgroup may use"),
     memory("cgroup.memory.reclaim", 0, "reclaims so many bytes once; nothing is left to undo"),
 
+    // A tenth of a CPU: with less a Go server's garbage collection alone is throttled for seconds.
+    KnobInfo{.name = "cgroup.cpu.max",
+             .scope = Scope::cgroup,
+             .takes = Takes::count,
+             .least = 0.1,
+             .meaning = "CPUs that the cgroup may use: quota / period; the period stays"},
+    shared(KnobInfo{.name = "cgroup.cpu.weight",
+                    .scope = Scope::cgroup,
+                    .takes = Takes::count,
+                    .least = 1,
+                    .most = 10000,
+                    .meaning = "share of the CPUs when they are short, beside its siblings; the default is 100"}),
+    // The kernel's own: no more than the quota, of a period of at most a second, which is looked at when it is set.
+    KnobInfo{.name = "cgroup.cpu.max.burst",
+             .scope = Scope::cgroup,
+             .takes = Takes::time,
+             .meaning = "CPU time that the cgroup may save up in idle periods and use above its quota (Linux 5.14)"},
+    KnobInfo{.name = "cgroup.pids.max",
+             .scope = Scope::cgroup,
+             .takes = Takes::count,
+             .least = 64,
+             .meaning = "processes and threads in the cgroup"},
+    shared(KnobInfo{.name = "cgroup.cpuset.cpus",
+                    .scope = Scope::cgroup,
+                    .takes = Takes::cpus,
+                    .meaning = "CPUs that the cgroup may run on: a list, pack(n) or spread(n)"}),
+
     huge_pages("sysfs.thp.enabled", "always madvise never", "who gets transparent huge pages"),
     huge_pages("sysfs.thp.defrag", "always defer defer+madvise madvise never",
                "whether a page fault waits until memory is compacted into a huge page"),
@@ -185,14 +212,7 @@ constexpr std::array sysctls = {
     NamedBounds{"vm.zone_reclaim_mode", {0, 7}},
 };
 
-constexpr std::array<std::string_view, 8> unbuilt = {"cgroup.cpu.max",
-                                                     "cgroup.cpu.weight",
-                                                     "cgroup.cpu.max.burst",
-                                                     "cgroup.pids.max",
-                                                     "cgroup.cpuset.cpus",
-                                                     "go.gc",
-                                                     "capture",
-                                                     "notify"};
+constexpr std::array<std::string_view, 3> unbuilt = {"go.gc", "capture", "notify"};
 
 /// Dotted parts of letters, digits, '_', '-' and '/' (an interface name with a dot in it is written with a slash:
 /// sysctl.d(5)); never a path that climbs.

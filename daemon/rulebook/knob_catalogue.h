@@ -17,12 +17,17 @@ struct KnobInfo {
     std::string_view name;  ///< "rlimit.nofile", "cpu.affinity", "cgroup.memory.high", "sysctl." (a prefix), "advise"
     bool prefix = false;    ///< the name goes on: sysctl.NAME
     Scope scope{};          ///< whose knob it is: a rule of narrower scope must not turn it
-    enum class Takes { count, bytes, cpus, sysctl, word, text } takes{};
+    enum class Takes { count, bytes, time, cpus, sysctl, word, text } takes{};
     double least = 0;  ///< constant safe bounds of a quantity (packaged; a rule may narrow)
     double most = unlimited_value;
     bool shared = false;       ///< moves a resource that processes share (affinity, swappiness, memory.low/min)
     std::string_view words{};  ///< Takes::word: the packaged ones, by spaces; empty: whatever the host offers
     std::string_view meaning;
+
+    /// Of a quantity.
+    [[nodiscard]] constexpr Unit unit() const {
+        return takes == Takes::bytes ? unit::bytes : takes == Takes::time ? unit::time : unit::count;
+    }
 };
 std::span<const KnobInfo> knob_catalogue();
 /// The entry for a full knob name ("sysctl.vm.swappiness"); nullptr when there is none.

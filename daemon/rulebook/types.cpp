@@ -418,6 +418,9 @@ private:
             case KnobInfo::Takes::bytes:
                 node.type = Type{Kind::quantity, unit::bytes};
                 break;
+            case KnobInfo::Takes::time:
+                node.type = Type{Kind::quantity, unit::time};
+                break;
             case KnobInfo::Takes::cpus:
                 node.type = Type{Kind::cpus, {}};
                 break;

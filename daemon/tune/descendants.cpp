@@ -85,9 +85,9 @@ void EngineImpl::end_gone(std::int64_t id, const std::string& reason) {
     Live* const live = find(id);
     if (live == nullptr) return;
     if (live->in_flight) return;  // the worker finds it gone, too
-    // Its children live on with what they inherited.
-    if (!live->entry.heirs.empty() && live->knob != nullptr) {
-        if (live->entry.undoing != Undoing::chain)
+    // Its children live on with what they inherited, its successor with what outlives it.
+    if (live->knob != nullptr && (!live->entry.heirs.empty() || live->knob->traits().outlives)) {
+        if (live->entry.undoing != Undoing::chain || live->entry.state == AdjustmentState::planned)
             begin_undo(id, {.reason = reason, .actor = "exit", .which = Restore::anything});
         return;
     }

@@ -231,7 +231,7 @@ std::string kubelet_objection(std::string_view cgroup_path, std::string_view kno
     if (std::none_of(parts.begin(), parts.end(), kubelets)) return {};
     const bool container = std::any_of(parts.begin(), parts.end(), is_container);
     if (!container) return "kubelet owns the cgroups of pods and their classes";
-    if (knob == "cgroup.memory.high" || knob == "cgroup.memory.reclaim") return {};
+    if (knob == "cgroup.memory.high" || knob == "cgroup.memory.reclaim" || knob == "cgroup.cpu.max.burst") return {};
     return fmt::format("kubelet sets {} of containers itself", knob);
 }
 

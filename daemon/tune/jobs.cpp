@@ -100,7 +100,14 @@ WriteResult run_write(const WriteTask& task) {
 
 UndoResult run_undo(const UndoTask& task) {
     UndoResult result;
-    const One target = undo_one(*task.knob, task.at, task.to, task.ours, task.which, task.force, task.earlier);
+    One target = undo_one(*task.knob, task.at, task.to, task.ours, task.which, task.force, task.earlier);
+    if (target.outcome == Outcome::gone) {
+        if (const auto cleared = task.knob->clear(task.at, task.original, task.ours); !cleared)
+            target = {Outcome::failed,
+                      fmt::format("the target has ended, but what is left of it: {}", to_string(cleared.error())),
+                      std::nullopt,
+                      {}};
+    }
     result.outcome = target.outcome;
     result.reason = target.reason;
     result.held = target.held;

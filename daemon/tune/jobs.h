@@ -35,6 +35,7 @@ struct UndoTask {
     const Knob* knob = nullptr;
     KnobAt at{};
     KnobState to{};
+    KnobState original{};  ///< of the chain: for what outlives the target
     KnobState ours{};
     std::optional<KnobState> earlier{};  ///< what a step before it set: ours, too
     Restore which = Restore::ours;

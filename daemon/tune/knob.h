@@ -71,6 +71,7 @@ struct KnobTraits {
     bool inherited = false;  ///< children forked later have it too
     bool one_shot = false;   ///< leaves nothing behind to undo
     bool changes = true;     ///< false: advise
+    bool outlives = false;   ///< leaves something that outlives its target: see clear()
 };
 
 /// Whether a knob could be turned on this host at all.
@@ -102,6 +103,9 @@ public:
                                                     Restore which) const = 0;
     /// After restore(), for people: what of it somebody else had changed, so that it was not put back; empty: nothing.
     [[nodiscard]] virtual std::string left_alone(const KnobAt&, const KnobState& /*original*/) const { return {}; }
+    /// Takes away what is left of ours once the target has ended, so that its successor does not inherit it. Nothing of
+    /// anybody else's. Doing it twice is doing it once.
+    [[nodiscard]] virtual Status clear(const KnobAt& at, const KnobState& original, const KnobState& ours) const;
     /// Whether the knob is exactly as it was journaled.
     [[nodiscard]] virtual Result<bool> unchanged(const KnobAt& at, const KnobState& before) const;
     /// Whether what we wrote is still there.
@@ -131,6 +135,10 @@ const Knob& sysctl_knob();
 std::span<const Knob* const> rlimit_knobs();
 const Knob& affinity_knob();
 std::span<const Knob* const> cgroup_memory_knobs();
+const Knob& cgroup_reclaim_knob();
+std::span<const Knob* const> cgroup_cpu_knobs();
+const Knob& cgroup_pids_knob();
+const Knob& cgroup_cpuset_knob();
 std::span<const Knob* const> huge_page_knobs();
 const Knob& block_scheduler_knob();
 const Knob& oom_score_adj_knob();

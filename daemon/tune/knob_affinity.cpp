@@ -1,5 +1,6 @@
 // cpu.affinity: the CPU masks of every thread of a process, until none is new. Threads that have neither the mask
-// they were found with nor ours were set by somebody else, and are left alone.
+// they were found with nor ours were set by somebody else, and are left alone. Of a process that is all there is of a
+// systemd unit, and of which no thread is pinned, it is AllowedCPUs= of the unit.
 #include <fmt/format.h>
 #include <linux/capability.h>
 
@@ -10,6 +11,7 @@
 
 #include "tune/cpu_topology.h"
 #include "tune/knob.h"
+#include "tune/lone_process.h"
 #include "tune/process.h"
 #include "tune/thread_masks.h"
 
@@ -19,7 +21,7 @@ namespace {
 class AffinityKnob final : public Knob {
 public:
     [[nodiscard]] KnobTraits traits() const override {
-        return {.name = "cpu.affinity", .scope = Scope::process, .inherited = true};
+        return {.name = "cpu.affinity", .scope = Scope::process, .inherited = true, .outlives = true};
     }
 
     [[nodiscard]] KnobAbility ability(const Roots&, const std::string&) const override {
@@ -33,10 +35,15 @@ public:
         const auto masks = look(at, *allowed);
         if (!masks) return fail(masks.error());
         const ThreadMasks compact = ThreadMasks::from(*masks);
-        return KnobState{compact.common.full ? *allowed : compact.common.cpus, compact.encode()};
+        const bool unpinned = compact.common.full && compact.others.empty();
+        return KnobState{compact.common.full ? *allowed : compact.common.cpus,
+                         with_unit(compact.encode(), unpinned ? unit_of_lone_process(at) : std::nullopt)};
     }
 
-    [[nodiscard]] Result<Fitted> fit(const KnobAt& at, const PlannedWrite& planned, bool) const override {
+    [[nodiscard]] Result<Fitted> fit(const KnobAt& at, const PlannedWrite& planned, bool unsafe) const override {
+        if (const auto now = read(at); now) {
+            if (const auto unit = unit_in(at, now->detail)) return cpuset().fit(unit->at, planned, unsafe);
+        }
         const auto allowed = allowed_cpus(at.roots, pid(at));
         if (!allowed) return fail(allowed.error());
         if (planned.placement) {
@@ -60,7 +67,8 @@ public:
         const auto* const cpus = std::get_if<CpuSet>(&to);
         if (cpus == nullptr || cpus->empty())
             return fail("cpu.affinity takes a list of CPUs that is not empty", EINVAL);
-        const auto was = ThreadMasks::decode(before.detail);
+        if (const auto unit = unit_in(at, before.detail)) return write_unit(at, *unit, to);
+        const auto was = ThreadMasks::decode(masks_in(before.detail));
         const auto allowed = allowed_cpus(at.roots, pid(at));
         if (!was) return fail(was.error());
         if (!allowed) return fail(allowed.error());
@@ -90,7 +98,13 @@ public:
 
     [[nodiscard]] Result<KnobState> restore(const KnobAt& at, const KnobState& original, const KnobState& ours,
                                             Restore which) const override {
-        const auto was = ThreadMasks::decode(original.detail);
+        if (const auto unit = unit_in(at, original.detail)) {
+            const auto set = unit_in(at, ours.detail);
+            const auto back =
+                cpuset().restore(unit->at, unit->state, set ? set->state : KnobState{ours.value, {}}, which);
+            if (!back) return fail(back.error());
+        }
+        const auto was = ThreadMasks::decode(masks_in(original.detail));
         const auto allowed = allowed_cpus(at.roots, pid(at));
         if (!was) return fail(was.error());
         if (!allowed) return fail(allowed.error());
@@ -108,7 +122,7 @@ public:
     }
 
     [[nodiscard]] std::string left_alone(const KnobAt& at, const KnobState& original) const override {
-        const auto was = ThreadMasks::decode(original.detail);
+        const auto was = ThreadMasks::decode(masks_in(original.detail));
         const auto allowed = allowed_cpus(at.roots, pid(at));
         if (!was || !allowed) return {};
         std::size_t strange = 0;
@@ -122,10 +136,14 @@ public:
     }
 
     [[nodiscard]] Result<bool> unchanged(const KnobAt& at, const KnobState& before) const override {
-        const auto was = ThreadMasks::decode(before.detail);
+        const auto was = ThreadMasks::decode(masks_in(before.detail));
         const auto allowed = allowed_cpus(at.roots, pid(at));
         if (!was) return fail(was.error());
         if (!allowed) return fail(allowed.error());
+        if (const auto unit = unit_in(at, before.detail)) {
+            const auto untouched = cpuset().unchanged(unit->at, unit->state);
+            if (!untouched || !*untouched) return untouched;
+        }
         bool same = true;
         const auto looked = each_thread(at, [&](pid_t thread, const CpuSet& now) -> Status {
             if (!is(now, was->of(thread), *allowed)) same = false;
@@ -147,7 +165,14 @@ public:
     }
 
     [[nodiscard]] bool same(const KnobState& now, const Value& to) const override {
-        return now.value == to && now.detail.find(';') == std::string::npos;
+        return now.value == to && masks_in(now.detail).find(';') == std::string::npos;
+    }
+
+    [[nodiscard]] Status clear(const KnobAt& at, const KnobState& original, const KnobState& ours) const override {
+        const auto unit = unit_in(at, original.detail);
+        if (!unit) return {};
+        const auto set = unit_in(at, ours.detail);
+        return cpuset().clear(unit->at, unit->state, set ? set->state : KnobState{ours.value, {}});
     }
 
     [[nodiscard]] Result<UndoSafety> undo_safe(const KnobAt&, const KnobState&) const override {
@@ -156,13 +181,26 @@ public:
     }
 
     [[nodiscard]] std::string describe(const KnobState& state) const override {
-        const auto masks = ThreadMasks::decode(state.detail);
+        const auto masks = ThreadMasks::decode(masks_in(state.detail));
         if (!masks) return to_string(state.value);
         const std::string common = masks->common.full ? "unpinned" : "CPUs " + masks->common.cpus.list();
         return masks->others.empty() ? common : fmt::format("{} ({} threads otherwise)", common, masks->others.size());
     }
 
 private:
+    static const Knob& cpuset() { return cgroup_cpuset_knob(); }
+
+    static Result<Written> write_unit(const KnobAt& at, const UnitCpuset& before, const Value& to) {
+        auto written = cpuset().write(before.at, before.state, to);
+        if (!written) return fail(written.error());
+        const auto held = thread_cpus(pid(at));
+        if (!held) return fail(held.error());
+        std::string note = "by AllowedCPUs= of its unit";
+        if (!written->note.empty()) note += "; " + written->note;
+        return Written{{*held, with_unit(held->list(), UnitCpuset{before.at, std::move(written->held)})},
+                       std::move(note)};
+    }
+
     static pid_t pid(const KnobAt& at) {
         const auto* const id = std::get_if<ProcessId>(&at.target);
         return id == nullptr ? -1 : id->pid;

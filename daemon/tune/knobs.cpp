@@ -13,6 +13,10 @@ std::span<const Knob* const> knobs() {
         for (const Knob* knob : rlimit_knobs()) all.push_back(knob);
         all.push_back(&affinity_knob());
         for (const Knob* knob : cgroup_memory_knobs()) all.push_back(knob);
+        all.push_back(&cgroup_reclaim_knob());
+        for (const Knob* knob : cgroup_cpu_knobs()) all.push_back(knob);
+        all.push_back(&cgroup_pids_knob());
+        all.push_back(&cgroup_cpuset_knob());
         for (const Knob* knob : huge_page_knobs()) all.push_back(knob);
         all.push_back(&block_scheduler_knob());
         all.push_back(&oom_score_adj_knob());
@@ -31,6 +35,8 @@ const Knob* find_knob(std::string_view name) {
     }
     return nullptr;
 }
+
+Status Knob::clear(const KnobAt&, const KnobState&, const KnobState&) const { return {}; }
 
 Result<bool> Knob::unchanged(const KnobAt& at, const KnobState& before) const {
     return read(at).map([&](const KnobState& now) { return now == before; });

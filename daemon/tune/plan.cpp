@@ -48,6 +48,9 @@ std::optional<Refused> EngineImpl::owner_objection(const Decision& decision, con
         const JournalEntry& entry = live.entry;
         if (entry.knob != write.planned->knob || id == write.chain) continue;
         const bool drifted = entry.state == AdjustmentState::drifted;
+        if (entry.target != decision.target && !entry.place.empty() && entry.place == write.at.place)
+            return Refused{Refusal::held,
+                           fmt::format("adjustment {} of the cgroup that had its name is not cleared away yet", id)};
         if (entry.target == decision.target && entry.rule == decision.rule && drifted) continue;
         if (entry.target == decision.target)
             return Refused{Refusal::held,

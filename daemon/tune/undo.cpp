@@ -66,6 +66,7 @@ void EngineImpl::submit_undo(Live& live) {
     task.knob = live.knob;
     task.at = live.at(options_.roots);
     task.to = entry.undoing == Undoing::step ? entry.before : entry.original;
+    task.original = entry.original;
     task.ours = entry.set ? *entry.set : KnobState{entry.wanted, {}};
     // An undo of the step alone may have been interrupted before this one.
     if (entry.before != entry.original) task.earlier = entry.before;

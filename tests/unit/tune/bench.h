@@ -67,6 +67,7 @@ struct Bench {
             dir.put("proc/sys/net/ipv4/tcp_rmem", "4096\t131072\t6291456\n");
             options.roots.proc = dir / "proc";
         }
+        options.roots.systemd = dir / "systemd";  // not there: no systemd
         options.run_dir = dir / "run";
         options.per_minute = 100;
     }

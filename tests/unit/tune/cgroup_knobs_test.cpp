@@ -1,56 +1,8 @@
 // cgroup.memory.* and sysctl.* on trees in a temporary directory.
-#include <sys/stat.h>
-
-#include "bench.h"
-#include "catch.h"
-#include "tune/knob.h"
+#include "cgroup_bench.h"
 
 using namespace gotuned;
 using namespace gotuned::test;
-
-namespace {
-
-constexpr double mib = 1024.0 * 1024;
-constexpr const char* place = "/system.slice/payments.service";
-
-struct CgroupBench : Bench {
-    CgroupBench() {
-        options.roots.cgroup2 = dir / "cgroup";
-        dir.put("proc/meminfo", "MemTotal:        8388608 kB\nMemFree: 1 kB\n");
-        file("memory.high", "max\n");
-        file("memory.max", "max\n");
-        file("memory.low", "0\n");
-        file("memory.min", "0\n");
-        file("memory.swap.max", "max\n");
-        file("memory.swap.current", "0\n");
-        file("memory.reclaim", "");
-        use(300, 100);
-        struct stat status{};
-        REQUIRE(::stat((options.roots.cgroup2 + place).c_str(), &status) == 0);
-        id = CgroupId{status.st_ino};
-        auto state = std::make_shared<CgroupState>();
-        state->id = id;
-        state->path = place;
-        now_seen->cgroups[id] = state;
-        start();
-    }
-    void file(const std::string& name, const std::string& content) const {
-        dir.put("cgroup" + std::string(place) + "/" + name, content);
-    }
-    [[nodiscard]] std::string file(const std::string& name) const {
-        return std::string(trim(dir.get("cgroup" + std::string(place) + "/" + name)));
-    }
-    void use(int current, int inactive) const {
-        file("memory.current", std::to_string(current * 1048576) + "\n");
-        file("memory.stat",
-             "anon 1\nfile 2\ninactive_file " + std::to_string(inactive * 1048576) + "\nactive_file 3\n");
-    }
-    void set(const std::string& knob, double to) { act(fire("memory", id, {{knob, bytes(to)}})); }
-    [[nodiscard]] KnobAt at(const std::string& knob) const { return {options.roots, knob, id, place}; }
-    CgroupId id{};
-};
-
-}  // namespace
 
 TEST_CASE("memory.high is set and put back as max") {
     CgroupBench bench;

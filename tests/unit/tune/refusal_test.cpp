@@ -213,13 +213,16 @@ TEST_CASE("plan says what would be written, and changes nothing") {
     CHECK(bench.told.all.empty());
 }
 
-TEST_CASE("kubelet's cgroups are left to kubelet, but for the memory.high of a container") {
+TEST_CASE("kubelet's cgroups are left to kubelet, but for the memory.high and the burst of a container") {
     const std::string pod = "/kubepods.slice/kubepods-burstable.slice/kubepods-burstable-pod12.slice";
     CHECK_FALSE(kubelet_objection("/kubepods.slice", "cgroup.memory.high").empty());
     CHECK_FALSE(kubelet_objection(pod, "cgroup.memory.high").empty());
     CHECK_FALSE(kubelet_objection(pod + "/cri-containerd-ab12.scope", "cgroup.memory.max").empty());
     CHECK(kubelet_objection(pod + "/cri-containerd-ab12.scope", "cgroup.memory.high").empty());
     CHECK(kubelet_objection("/kubepods/burstable/pod12/" + std::string(64, 'a'), "cgroup.memory.high").empty());
+    CHECK(kubelet_objection(pod + "/cri-containerd-ab12.scope", "cgroup.cpu.max.burst").empty());
+    CHECK_FALSE(kubelet_objection(pod + "/cri-containerd-ab12.scope", "cgroup.cpu.max").empty());
+    CHECK_FALSE(kubelet_objection(pod, "cgroup.cpu.max.burst").empty());
     CHECK(kubelet_objection("/system.slice/payments.service", "cgroup.memory.max").empty());
 }
 
