@@ -103,7 +103,9 @@ private:
             }
         }
         const Scope scope = out_.rule.scope;
-        if (info->takes == Takes::text || info->scope == scope) return info;
+        // Each network namespace has its own: that of the process, when it is not the host's.
+        const bool own = scope == Scope::process && knob.text.starts_with("sysctl.net.");
+        if (info->takes == Takes::text || info->scope == scope || own) return info;
         const bool wider = info->scope < scope;  // host, cgroup, process
         add(knob,
             fmt::format("{} is a knob of the {}, {} than this rule's scope ({})", shown, to_string(info->scope),

@@ -107,7 +107,18 @@ void EngineImpl::exited(pid_t pid) {
         const auto* const process = std::get_if<ProcessId>(&live->entry.target);
         if (process == nullptr || process->pid != pid) continue;
         // The event may be of a thread, or of the process that had this number before.
-        if (presence(options_.roots, live->entry.target, {}) == Presence::gone) end_gone(id, "the process has ended");
+        switch (presence(options_.roots, live->entry.target, live->entry.place)) {
+            case Presence::gone:
+                end_gone(id, "the process has ended");
+                break;
+            case Presence::outlived:
+                if (live->entry.undoing != Undoing::chain)
+                    begin_undo(id, {.reason = "the process has ended", .actor = "exit"});
+                break;
+            case Presence::there:
+            case Presence::replaced:
+                break;
+        }
     }
 }
 

@@ -6,6 +6,7 @@
 #include "base/text.h"
 #include "observe/sysctl.h"
 #include "tune/engine_impl.h"
+#include "tune/net_namespace.h"
 
 namespace gotuned {
 namespace {
@@ -13,7 +14,8 @@ namespace {
 constexpr std::string_view prefix = "sysctl.";
 
 /// The kernel says one thing of the writes to net/… of all network namespaces.
-bool same_namespace(const Roots& roots, const SysctlWrite& write) {
+bool same_namespace(const Roots& roots, const std::string& place, const SysctlWrite& write) {
+    if (is_net_place(place)) return net_inode(place) == std::to_string(write.net_namespace);
     if (!write.path.starts_with("net/") || write.net_namespace == 0) return true;
     struct stat ours{};
     const std::string path = roots.proc + "/self/ns/net";
@@ -35,7 +37,7 @@ void EngineImpl::foreign_write(const SysctlWrite& write) {
         const JournalEntry& entry = live.entry;
         if (!entry.knob.starts_with(prefix) || entry.state == AdjustmentState::drifted) continue;
         const auto path = sysctl_path(entry.knob.substr(prefix.size()));
-        if (!path || *path != write.path || !same_namespace(options_.roots, write)) continue;
+        if (!path || *path != write.path || !same_namespace(options_.roots, entry.place, write)) continue;
         live.writer = words(write);
         ours = true;
     }

@@ -72,6 +72,7 @@ KnobAt at_heir(const KnobAt& at, const Heir& heir) {
 WriteResult run_write(const WriteTask& task) {
     switch (presence(task.at.roots, task.at.target, task.at.place)) {
         case Presence::gone:
+        case Presence::outlived:
             return {WriteResult::Outcome::gone, std::nullopt, "the target has ended"};
         case Presence::replaced:
             return {WriteResult::Outcome::gone, std::nullopt, "the process executes another program now"};

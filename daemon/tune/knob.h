@@ -55,6 +55,7 @@ enum class Presence {
     there,
     replaced,  ///< the process executes another program now (exec keeps pid, start time and limits)
     gone,      ///< ended, or its number belongs to another
+    outlived,  ///< it has ended, and what was changed for it lives on: a network namespace that others are in
 };
 Presence presence(const Roots& roots, const TargetId& target, const std::string& place);
 
@@ -89,6 +90,8 @@ public:
 
     [[nodiscard]] virtual KnobTraits traits() const = 0;
     [[nodiscard]] virtual KnobAbility ability(const Roots& roots, const std::string& knob) const = 0;
+    /// Whether it can be turned for a target of that kind.
+    [[nodiscard]] virtual bool turns(std::string_view /*knob*/, Scope scope) const { return traits().scope == scope; }
     /// What must still be there beside the target for the value to be ours, for presence(): a disk of that name and
     /// number. Journaled with the adjustment.
     [[nodiscard]] virtual Result<std::string> place(const KnobAt& at) const { return at.place; }

@@ -1,8 +1,9 @@
-// sysctl.NAME: a file below PROC/sys, in the host's own namespaces. Held and compared as text with its white space
-// evened out, since several hold more than one number, by tabs; put back as the text that was there.
+// sysctl.NAME: a file below PROC/sys, in the host's own namespaces; net.* also in the network namespace of a process.
+// Held and compared as text with its white space evened out, since several hold more than one number, by tabs; put back
+// as the text that was there.
 #include <fcntl.h>
 #include <fmt/format.h>
-#include <sys/statvfs.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <cerrno>
@@ -13,6 +14,7 @@
 #include "rulebook/knob_catalogue.h"
 #include "tune/crash_point.h"
 #include "tune/knob.h"
+#include "tune/net_namespace.h"
 
 namespace gotuned {
 namespace {
@@ -92,8 +94,63 @@ Result<std::string> format(const Value& value) {
     return std::get<CpuSet>(value).list();
 }
 
+/// A file of /proc/sys/net shows in every network namespace in which it is, but what is one for the whole host is read
+/// only in all but the first (ipv4_sysctl_init_net() in net/ipv4/sysctl_net_ipv4.c, and so the others), or is missing.
+Status check_own(const KnobAt& at, const Result<Fd>& file) {
+    const std::string target = "namespace " + net_inode(at.place);
+    if (!file && file.error().code == ENOENT)
+        return fail(at.knob + " is the host's alone: the process's network namespace does not have it", ENOENT, target);
+    if (!file) return fail(file.error());
+    struct stat status{};
+    if (::fstat(file->get(), &status) != 0) return fail("cannot look at " + at.knob, errno, target);
+    if ((status.st_mode & 0222U) == 0)
+        return fail(at.knob + " is one for the whole host, read-only in a network namespace", EROFS, target,
+                    "leave it to a rule of scope host");
+    return {};
+}
+
+Result<std::string> read_here(const KnobAt& at, bool in_namespace) {
+    const auto file = open_sysctl(at, O_RDONLY);
+    if (in_namespace) {
+        if (auto own = check_own(at, file); !own) return fail(own.error());
+    }
+    if (!file) return fail(file.error());
+    std::string content(65536, '\0');  // proc_dostring and the vector handlers give all in one read
+    const ssize_t got = ::read(file->get(), content.data(), content.size());
+    if (got < 0) return fail("cannot read " + at.knob, errno, "host");
+    content.resize(static_cast<std::size_t>(got));
+    return even_white_space(content);
+}
+
+Status write_here(const KnobAt& at, const std::string& text) {
+    const auto file = open_sysctl(at, O_WRONLY);
+    if (!file) return fail(file.error());
+    crash_point("before sysctl write");
+    const ssize_t put = ::write(file->get(), text.data(), text.size());
+    const int code = errno;
+    // Without meaning for the kernel; in a tree of plain files the rest of a longer old value goes.
+    static_cast<void>(!::ftruncate(file->get(), put));
+    crash_point("after sysctl write");
+    if (put < 0) return fail(fmt::format("cannot write {} to {}", text, at.knob), code, "host");
+    if (static_cast<std::size_t>(put) != text.size()) {
+        return fail(fmt::format("cannot write {} to {}: only a part was taken", text, at.knob), EIO, "host");
+    }
+    return {};
+}
+
+bool namespaced(const KnobAt& at) { return std::holds_alternative<ProcessId>(at.target); }
+
 class SysctlKnob final : public Knob {
 public:
+    [[nodiscard]] bool turns(std::string_view knob, Scope scope) const override {
+        return scope == Scope::host || (scope == Scope::process && knob.starts_with("sysctl.net."));
+    }
+
+    [[nodiscard]] Result<std::string> place(const KnobAt& at) const override {
+        const auto* const process = std::get_if<ProcessId>(&at.target);
+        return process == nullptr ? at.place : net_place(at.roots, *process);
+    }
+
     [[nodiscard]] KnobTraits traits() const override { return {.name = prefix, .prefix = true, .scope = Scope::host}; }
 
     [[nodiscard]] KnobAbility ability(const Roots& roots, const std::string& knob) const override {
@@ -103,13 +160,19 @@ public:
     }
 
     [[nodiscard]] Result<KnobState> read(const KnobAt& at) const override {
-        const auto file = open_sysctl(at, O_RDONLY);
-        if (!file) return fail(file.error());
-        std::string content(65536, '\0');  // proc_dostring and the vector handlers give all in one read
-        const ssize_t got = ::read(file->get(), content.data(), content.size());
-        if (got < 0) return fail("cannot read " + at.knob, errno, "host");
-        content.resize(static_cast<std::size_t>(got));
-        std::string text = even_white_space(content);
+        Result<std::string> read = std::string();
+        if (!namespaced(at)) {
+            read = read_here(at, false);
+        } else if (auto entered = inside_net(at.roots, at.target, at.place,
+                                             [&]() -> Status {
+                                                 read = read_here(at, true);
+                                                 return {};
+                                             });
+                   !entered) {
+            return fail(entered.error());
+        }
+        if (!read) return fail(read.error());
+        std::string text = std::move(*read);
         Value value = parse(text);
         return KnobState{std::move(value), std::move(text)};
     }
@@ -162,19 +225,8 @@ public:
 
 private:
     static Status put_text(const KnobAt& at, const std::string& text) {
-        const auto file = open_sysctl(at, O_WRONLY);
-        if (!file) return fail(file.error());
-        crash_point("before sysctl write");
-        const ssize_t put = ::write(file->get(), text.data(), text.size());
-        const int code = errno;
-        // Without meaning for the kernel; in a tree of plain files the rest of a longer old value goes.
-        static_cast<void>(!::ftruncate(file->get(), put));
-        crash_point("after sysctl write");
-        if (put < 0) return fail(fmt::format("cannot write {} to {}", text, at.knob), code, "host");
-        if (static_cast<std::size_t>(put) != text.size()) {
-            return fail(fmt::format("cannot write {} to {}: only a part was taken", text, at.knob), EIO, "host");
-        }
-        return {};
+        if (!namespaced(at)) return write_here(at, text);
+        return inside_net(at.roots, at.target, at.place, [&] { return write_here(at, text); });
     }
 };
 

@@ -6,6 +6,7 @@
 
 #include "base/text.h"
 #include "tune/engine_impl.h"
+#include "tune/net_namespace.h"
 
 namespace gotuned {
 
@@ -52,7 +53,8 @@ std::optional<Refused> EngineImpl::owner_objection(const Decision& decision, con
             return Refused{Refusal::held,
                            fmt::format("adjustment {} of the cgroup that had its name is not cleared away yet", id)};
         if (entry.target == decision.target && entry.rule == decision.rule && drifted) continue;
-        if (entry.target == decision.target)
+        const bool shared = is_net_place(entry.place) && entry.place == write.at.place;
+        if (entry.target == decision.target || shared)
             return Refused{Refusal::held,
                            fmt::format("by rule {} (adjustment {}{})", entry.rule, id, drifted ? ", drifted" : "")};
         const bool inherited =
@@ -73,7 +75,7 @@ void EngineImpl::look_closer(PreparedWrite& write, const Decision& decision, con
         write.wanted = Value(planned.text);
         return;
     }
-    if (write.knob->traits().scope != scope_of(decision.target)) {
+    if (!write.knob->turns(planned.knob, scope_of(decision.target))) {
         return object(Refusal::scope,
                       fmt::format("{} is a knob of a {}, the rule is of scope {}", planned.knob,
                                   to_string(write.knob->traits().scope), to_string(scope_of(decision.target))));
@@ -91,17 +93,18 @@ void EngineImpl::look_closer(PreparedWrite& write, const Decision& decision, con
         const bool same_chain = decision.step > 1 && live.entry.group == decision.group;
         if (same_chain && live.entry.knob == planned.knob && live.entry.target == decision.target) write.chain = id;
     }
+    auto place = write.knob->place(write.at);
+    if (!place) return object(Refusal::unreadable, to_string(place.error()));
+    write.at.place = std::move(*place);
     if (auto objection = owner_objection(decision, write)) {
         write.refused = std::move(objection);
         return;
     }
     if (!planned.placement && !planned.to.present()) return object(Refusal::unknown, to_string(planned.to.absent()));
     if (planned.to.present()) write.wanted = planned.to;
-    auto place = write.knob->place(write.at);
-    if (!place) return object(Refusal::unreadable, to_string(place.error()));
-    write.at.place = std::move(*place);
     switch (presence(options_.roots, decision.target, write.at.place)) {
         case Presence::gone:
+        case Presence::outlived:
             return object(Refusal::gone, "it has ended");
         case Presence::replaced:
             return object(Refusal::gone, "it executes another program now");

@@ -3,6 +3,7 @@
 #include "tune/block_device.h"
 #include "tune/cgroup_directory.h"
 #include "tune/knob.h"
+#include "tune/net_namespace.h"
 #include "tune/process.h"
 
 namespace gotuned {
@@ -12,7 +13,8 @@ Presence presence(const Roots& roots, const TargetId& target, const std::string&
         const auto held = HeldProcess::open(roots.proc, *process);
         // Only "there is none" is gone. That a process could not be looked at (no descriptors left) is no reason to
         // forget it.
-        if (!held) return held.error().code == ESRCH ? Presence::gone : Presence::there;
+        if (!held && held.error().code != ESRCH) return Presence::there;
+        if (!held) return net_lives_on(roots, place) ? Presence::outlived : Presence::gone;
         const auto inode = exe_inode(roots.proc, process->pid);
         if (inode && process->exe_inode != 0 && *inode != process->exe_inode) return Presence::replaced;
         return Presence::there;

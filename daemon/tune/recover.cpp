@@ -63,6 +63,7 @@ void EngineImpl::adopt_or_undo(std::int64_t id, const Rulebook* rulebook) {
     JournalEntry& entry = live.entry;
     const Presence there = presence(options_.roots, entry.target, entry.place);
     if (there == Presence::gone) return end_gone(id, "the target has ended");
+    if (there == Presence::outlived) return begin_undo(id, {.reason = "the process has ended", .actor = "start"});
     if (there == Presence::replaced)
         return begin_undo(id, {.reason = "the process executes another program now", .actor = "start"});
     find_unseen_heirs(live);

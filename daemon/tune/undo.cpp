@@ -238,6 +238,8 @@ void EngineImpl::looked(const std::vector<LookResult>& results) {
         if (live == nullptr || live->revision != result.revision || live->in_flight) continue;
         if (result.presence == Presence::gone) {
             end_gone(result.id, "the target has ended");
+        } else if (result.presence == Presence::outlived) {
+            begin_undo(result.id, {.reason = "the process has ended", .actor = "exit"});
         } else if (result.presence == Presence::replaced) {
             begin_undo(result.id, {.reason = "the process executes another program now", .actor = "exec"});
         } else if (live->entry.state == AdjustmentState::drifted) {

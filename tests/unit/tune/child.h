@@ -79,6 +79,9 @@ public:
         REQUIRE(identified);
         id_ = *identified;
     }
+    /// Errno, 0 when it is in a network namespace of its own now.
+    int leave_the_network() { return tell('w'); }
+    int join_the_network_of(pid_t pid) { return tell('j', pid); }
     void execute_another() {
         tell('x');
         // The answer came before execve(2): wait until the executable is another.
@@ -185,6 +188,16 @@ private:
                     answer = ::setresuid(static_cast<uid_t>(order.number), static_cast<uid_t>(order.number),
                                          static_cast<uid_t>(order.number));
                     break;
+                case 'w':
+                    answer = ::unshare(CLONE_NEWNET) == 0 ? 0 : errno;
+                    break;
+                case 'j': {
+                    const std::string path = "/proc/" + std::to_string(order.number) + "/ns/net";
+                    const int space = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
+                    answer = ::setns(space, CLONE_NEWNET) == 0 ? 0 : errno;
+                    ::close(space);
+                    break;
+                }
                 case 'x':
                     static_cast<void>(!::write(201, &answer, sizeof answer));
                     ::execl("/bin/sleep", "sleep", "1000", nullptr);

@@ -1,13 +1,11 @@
 // nice and oom_score_adj of real processes: writing, inheriting, putting back, and what is left alone.
 #include <linux/capability.h>
-#include <sys/syscall.h>
-
-#include <thread>
 
 #include "bench.h"
 #include "catch.h"
 #include "child.h"
 #include "tune/thread_nices.h"
+#include "without.h"
 
 using namespace gotuned;
 using namespace gotuned::test;
@@ -30,21 +28,6 @@ int score(pid_t pid) {
     return text ? std::stoi(*text) : -9999;
 }
 int own_score() { return score(::getpid()); }
-
-/// In a thread that has all capabilities but one; nothing else of the test is changed.
-template <typename Do>
-void without(int capability, Do&& body) {
-    std::thread([&] {
-        __user_cap_header_struct header{_LINUX_CAPABILITY_VERSION_3, 0};
-        __user_cap_data_struct data[2]{};
-        REQUIRE(::syscall(SYS_capget, &header, data) == 0);
-        const auto index = static_cast<unsigned>(capability);
-        data[index / 32].effective &= ~(1U << (index % 32));
-        data[index / 32].permitted &= ~(1U << (index % 32));
-        REQUIRE(::syscall(SYS_capset, &header, data) == 0);
-        body();
-    }).join();
-}
 
 }  // namespace
 
