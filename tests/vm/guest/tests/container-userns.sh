@@ -33,7 +33,7 @@ chmod +x /run/vmtest/container
 swappiness=$(</proc/sys/vm/swappiness)
 service inside -p User=web -p LimitNOFILE=64:100 -- unshare --user --map-root-user --mount --pid --fork --mount-proc /run/vmtest/container
 # As `docker exec` does.
-enter() { setpriv --reuid=web --regid=web --clear-groups nsenter --target "$(pgrep -x gotuned)" --user --preserve-credentials --mount --pid "$@"; }
+enter() { setpriv --reuid=web --regid=web --clear-groups nsenter --target "$(pgrep --oldest --exact gotuned)" --user --preserve-credentials --mount --pid "$@"; }
 inside() { enter gotunectl --socket /run/vmtest/run/control.sock --json status | jq -er "$1"; }
 eventually 30 "it is ready" inside .ready
 expect_not "not for those outside" gotunectl --socket /run/vmtest/run/control.sock status
