@@ -45,7 +45,7 @@ function Pandoc(document)
                 if block.t == "Para" and rest ~= nil and rest.t == "CodeBlock" then
                     blocks:insert(heading("SYNOPSIS"))
                     blocks:insert(rest)
-                    document.blocks[index + 1] = {}
+                    document.blocks[index + 1] = pandoc.Div({})
                 end
                 blocks:insert(heading("DESCRIPTION"))
                 before_heading = false

@@ -29,7 +29,6 @@ originals() {
 echo '180000 100000' >"$payload/cpu.max"
 before=$(originals)
 
-mask_packaged
 settings 'adjust: {per_minute: 100}'
 {
     cat <<'YAML'

@@ -45,7 +45,6 @@ weight=$(cat "$control/50-CPUWeight.conf")
 tasks=$(shows TasksMax)
 
 settings 'adjust: {lease: 5s, per_minute: 100}'
-mask_packaged
 rules <<'YAML'
 version: 1
 targets:
