@@ -49,11 +49,12 @@ std::optional<Refused> EngineImpl::owner_objection(const Decision& decision, con
         const JournalEntry& entry = live.entry;
         if (entry.knob != write.planned->knob || id == write.chain) continue;
         const bool drifted = entry.state == AdjustmentState::drifted;
-        if (entry.target != decision.target && !entry.place.empty() && entry.place == write.at.place)
+        const bool same_place = !entry.place.empty() && entry.place == write.at.place;
+        const bool shared = same_place && is_net_place(entry.place);
+        if (entry.target != decision.target && same_place && !shared)
             return Refused{Refusal::held,
                            fmt::format("adjustment {} of the cgroup that had its name is not cleared away yet", id)};
         if (entry.target == decision.target && entry.rule == decision.rule && drifted) continue;
-        const bool shared = is_net_place(entry.place) && entry.place == write.at.place;
         if (entry.target == decision.target || shared)
             return Refused{Refusal::held,
                            fmt::format("by rule {} (adjustment {}{})", entry.rule, id, drifted ? ", drifted" : "")};

@@ -94,11 +94,12 @@ TEST_CASE("all probes are attached and say how") {
     std::set<std::string> names;
     for (const auto& report : probes->reports()) {
         names.insert(report.probe);
+        if (report.probe == "sysctl_write") continue;  // needs more, and has a test of its own: probe_sysctl.cpp
         CHECK(report.tier == "tp_btf");
         CHECK(report.reason.empty());
         CHECK(report.windowed == report.probe.starts_with("sys_"));
     }
-    REQUIRE(names.size() == 9);
+    REQUIRE(names.size() == 10);
     CHECK(probes->features().kernel_btf);
     CHECK_FALSE(probes->features().kernel.empty());
     CHECK_FALSE(probes->window_open());
@@ -177,6 +178,7 @@ TEST_CASE("windows that are switched off are reported so, and the rest works") {
     const auto probes = Probes::load(options);
     for (const auto& report : probes->reports()) {
         INFO(report.probe);
+        if (report.probe == "sysctl_write") continue;
         CHECK(report.attached == !report.windowed);
         if (report.windowed) CHECK(report.reason.find("switched off") != std::string::npos);
     }
