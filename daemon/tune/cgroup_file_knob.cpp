@@ -105,10 +105,10 @@ Result<double> cpus_in_use(int directory) {
         return fail("cpu.stat has no usage_usec", EPROTO);
     };
     const auto began = std::chrono::steady_clock::now();
-    const auto first = usage();
+    auto first = usage();
     if (!first) return first;
     std::this_thread::sleep_for(std::chrono::milliseconds(200));
-    const auto second = usage();
+    auto second = usage();
     if (!second) return second;
     const std::chrono::duration<double, std::micro> passed = std::chrono::steady_clock::now() - began;
     return std::max(0.0, *second - *first) / passed.count();

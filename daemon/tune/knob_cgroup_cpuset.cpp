@@ -53,7 +53,7 @@ public:
     /// CPUs they had (seen on 6.12), and where it does not, it empties the list as little as anybody else.
     [[nodiscard]] Result<KnobState> restore(const KnobAt& at, const KnobState& original, const KnobState& ours,
                                             Restore which) const override {
-        const auto now = read(at);
+        auto now = read(at);
         if (!now) return now;
         const bool listed = now->value != Value(CpuSet());
         if (listed && original.value == Value(CpuSet()) && !unit_of_cgroup(at.roots, at.place).empty()) {

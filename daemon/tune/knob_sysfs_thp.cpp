@@ -79,7 +79,8 @@ private:
         const auto text = read_file(at.roots.sys + "/kernel/mm/transparent_hugepage/hpage_pmd_size");
         const auto page = static_cast<std::uint64_t>(::sysconf(_SC_PAGESIZE));
         if (!text || !parse_u64(*text, huge) || huge <= page) return std::nullopt;
-        return Limit{static_cast<double>(huge / page - 1), fmt::format("a huge page has {} pages here", huge / page)};
+        const std::uint64_t pages = huge / page;
+        return Limit{static_cast<double>(pages - 1), fmt::format("a huge page has {} pages here", pages)};
     }
 
     const KnobInfo& info_;
