@@ -47,7 +47,7 @@ public:
     }
 
 private:
-    sd_bus_error error_ = SD_BUS_ERROR_NULL;
+    sd_bus_error error_{};  // SD_BUS_ERROR_NULL
 };
 
 std::uint64_t microseconds(Clock::duration duration) {
