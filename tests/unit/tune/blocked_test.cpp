@@ -3,6 +3,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <atomic>
 #include <functional>
 
 #include "at_point.h"
@@ -18,8 +19,11 @@ Decision swap_to(const Bench& bench, double value) {
     return bench.fire("less-swap", HostId{}, {{swappiness, count(value)}});
 }
 
-/// Until the worker has begun what is said to block, and the deadline is over.
-void past_the_deadline(Bench& bench) {
+/// Until the worker is in what is said to block, and the deadline is over. What is overtaken before it got there would
+/// leave the block to another.
+void past_the_deadline(Bench& bench, const std::atomic<bool>& began) {
+    for (int i = 0; i < 10000 && !began; ++i) ::usleep(1000);
+    REQUIRE(began);
     for (int i = 0; i < 3000 && bench.told.count("overdue") == 0; ++i) {
         bench.clock.advance(std::chrono::seconds(6));
         bench.engine->tick(bench.snapshot());
@@ -42,12 +46,13 @@ void complete_until(Bench& bench, const std::function<bool()>& done) {
 TEST_CASE("a write that does not come back is reported once, holds up no other, and is settled when it does") {
     Bench bench;
     bench.start();
-    std::atomic<bool> go{false};
+    std::atomic<bool> began{false}, go{false};
     const AtPoint hold("before sysctl write", 1, [&] {
+        began = true;
         while (!go) ::usleep(1000);
     });
     bench.engine->act({swap_to(bench, 10)}, bench.snapshot());
-    past_the_deadline(bench);
+    past_the_deadline(bench, began);
     bench.clock.advance(std::chrono::seconds(6));
     bench.engine->tick(bench.snapshot());
     CHECK(bench.told.count("overdue") == 1);
@@ -72,15 +77,16 @@ TEST_CASE("a write that does not come back is reported once, holds up no other, 
 TEST_CASE("an undo of what has not come back is answered at once, and done when it does") {
     Bench bench;
     bench.start();
-    std::atomic<bool> go{false};
+    std::atomic<bool> began{false}, go{false};
     const AtPoint hold("before sysctl write", 1, [&] {
+        began = true;
         while (!go) ::usleep(1000);
     });
     bench.engine->act({swap_to(bench, 10)}, bench.snapshot());
     std::vector<UndoOutcome> asked_before;
     std::vector<UndoOutcome> asked_after;
     bench.engine->undo(0, false, "root", [&](std::vector<UndoOutcome> all) { asked_before = std::move(all); });
-    past_the_deadline(bench);
+    past_the_deadline(bench, began);
     REQUIRE(asked_before.size() == 1);
     CHECK(asked_before[0].state == AdjustmentState::failed);
     CHECK(asked_before[0].reason.starts_with("the write is still running after "));
@@ -98,14 +104,15 @@ TEST_CASE("an undo that does not come back is told of, holds up no other, and is
     bench.start();
     bench.act(swap_to(bench, 10));
     bench.act(bench.fire("other", HostId{}, {{page_cluster, count(0)}}));
-    std::atomic<bool> go{false};
+    std::atomic<bool> began{false}, go{false};
     const AtPoint hold("before sysctl write", 1, [&] {
+        began = true;
         while (!go) ::usleep(1000);
     });
     // In reverse: the undo of page-cluster is the one that blocks.
     std::vector<UndoOutcome> outcomes;
     bench.engine->undo(0, false, "root", [&](std::vector<UndoOutcome> all) { outcomes = std::move(all); });
-    past_the_deadline(bench);
+    past_the_deadline(bench, began);
     CHECK(bench.told.last("overdue").knob == page_cluster);
     complete_until(bench, [&] { return !outcomes.empty(); });
     REQUIRE(outcomes.size() == 2);
