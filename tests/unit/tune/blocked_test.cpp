@@ -19,11 +19,20 @@ Decision swap_to(const Bench& bench, double value) {
     return bench.fire("less-swap", HostId{}, {{swappiness, count(value)}});
 }
 
+/// The next write to a sysctl does not come back until it may go on.
+struct Block {
+    std::atomic<bool> began{false}, go{false};
+    const AtPoint hold{"before sysctl write", 1, [this] {
+                           began = true;
+                           while (!go) ::usleep(1000);
+                       }};
+};
+
 /// Until the worker is in what is said to block, and the deadline is over. What is overtaken before it got there would
 /// leave the block to another.
-void past_the_deadline(Bench& bench, const std::atomic<bool>& began) {
-    for (int i = 0; i < 10000 && !began; ++i) ::usleep(1000);
-    REQUIRE(began);
+void past_the_deadline(Bench& bench, const Block& block) {
+    for (int i = 0; i < 10000 && !block.began; ++i) ::usleep(1000);
+    REQUIRE(block.began);
     for (int i = 0; i < 3000 && bench.told.count("overdue") == 0; ++i) {
         bench.clock.advance(std::chrono::seconds(6));
         bench.engine->tick(bench.snapshot());
@@ -46,13 +55,9 @@ void complete_until(Bench& bench, const std::function<bool()>& done) {
 TEST_CASE("a write that does not come back is reported once, holds up no other, and is settled when it does") {
     Bench bench;
     bench.start();
-    std::atomic<bool> began{false}, go{false};
-    const AtPoint hold("before sysctl write", 1, [&] {
-        began = true;
-        while (!go) ::usleep(1000);
-    });
+    Block block;
     bench.engine->act({swap_to(bench, 10)}, bench.snapshot());
-    past_the_deadline(bench, began);
+    past_the_deadline(bench, block);
     bench.clock.advance(std::chrono::seconds(6));
     bench.engine->tick(bench.snapshot());
     CHECK(bench.told.count("overdue") == 1);
@@ -66,7 +71,7 @@ TEST_CASE("a write that does not come back is reported once, holds up no other, 
     CHECK(bench.sysctl("vm/page-cluster") == "0");
     CHECK(bench.engine->busy());
 
-    go = true;
+    block.go = true;
     bench.settle();
     CHECK(bench.engine->live().front().state == AdjustmentState::applied);
     CHECK(bench.engine->live().front().note.empty());
@@ -77,23 +82,19 @@ TEST_CASE("a write that does not come back is reported once, holds up no other, 
 TEST_CASE("an undo of what has not come back is answered at once, and done when it does") {
     Bench bench;
     bench.start();
-    std::atomic<bool> began{false}, go{false};
-    const AtPoint hold("before sysctl write", 1, [&] {
-        began = true;
-        while (!go) ::usleep(1000);
-    });
+    Block block;
     bench.engine->act({swap_to(bench, 10)}, bench.snapshot());
     std::vector<UndoOutcome> asked_before;
     std::vector<UndoOutcome> asked_after;
     bench.engine->undo(0, false, "root", [&](std::vector<UndoOutcome> all) { asked_before = std::move(all); });
-    past_the_deadline(bench, began);
+    past_the_deadline(bench, block);
     REQUIRE(asked_before.size() == 1);
     CHECK(asked_before[0].state == AdjustmentState::failed);
     CHECK(asked_before[0].reason.starts_with("the write is still running after "));
     bench.engine->undo(0, false, "root", [&](std::vector<UndoOutcome> all) { asked_after = std::move(all); });
     complete_until(bench, [&] { return !asked_after.empty(); });
     CHECK(asked_after[0].state == AdjustmentState::failed);
-    go = true;
+    block.go = true;
     bench.settle();
     CHECK(bench.engine->live().empty());
     CHECK(bench.sysctl("vm/swappiness") == "60");
@@ -104,15 +105,11 @@ TEST_CASE("an undo that does not come back is told of, holds up no other, and is
     bench.start();
     bench.act(swap_to(bench, 10));
     bench.act(bench.fire("other", HostId{}, {{page_cluster, count(0)}}));
-    std::atomic<bool> began{false}, go{false};
-    const AtPoint hold("before sysctl write", 1, [&] {
-        began = true;
-        while (!go) ::usleep(1000);
-    });
+    Block block;
     // In reverse: the undo of page-cluster is the one that blocks.
     std::vector<UndoOutcome> outcomes;
     bench.engine->undo(0, false, "root", [&](std::vector<UndoOutcome> all) { outcomes = std::move(all); });
-    past_the_deadline(bench, began);
+    past_the_deadline(bench, block);
     CHECK(bench.told.last("overdue").knob == page_cluster);
     complete_until(bench, [&] { return !outcomes.empty(); });
     REQUIRE(outcomes.size() == 2);
@@ -123,7 +120,7 @@ TEST_CASE("an undo that does not come back is told of, holds up no other, and is
     }
     CHECK(bench.sysctl("vm/swappiness") == "60");
     CHECK(bench.only().note.starts_with("the undo is still running after "));
-    go = true;
+    block.go = true;
     bench.settle();
     CHECK(bench.engine->live().empty());
     CHECK(bench.sysctl("vm/page-cluster") == "3");

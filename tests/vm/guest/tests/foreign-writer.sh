@@ -44,6 +44,7 @@ expect "status names the writer" grep -e "$writer" <(gotunectl --json status)
 expect "history names the writer" grep -e "$writer" <(gotunectl --json history --rule set-swappiness)
 expect "the log names the writer" logged "$UNIT-stranger.service), 10 → 42"
 stop_gotuned
+expect_equal "it is left alone also when the daemon stops" "$(sysctl -n vm.swappiness)" 42
 expect_equal "no program is left" "$(bpf_programs)" "$before"
 rm "$dropin"
 systemctl daemon-reload
