@@ -61,6 +61,26 @@ struct Table {
     void ask() const {
         until([this] { return table->opening() == 0; });
     }
+    /// From now on nothing is answered. A first answer, so that there is a child to stop.
+    pid_t stop_inspector() {
+        tree.process(9, tree.write("bin/first", other_binary()));
+        table->executed(9, 0, 0);
+        settle();
+        const pid_t child = table->inspector_child();
+        REQUIRE(child > 0);
+        REQUIRE(::kill(child, SIGSTOP) == 0);
+        return child;
+    }
+    /// Asks, and leaves what is asked unanswered until `meanwhile` is done.
+    void ask_and(pid_t pid, const std::function<void()>& meanwhile) {
+        const pid_t child = stop_inspector();
+        table->executed(pid, 0, 0);
+        ask();
+        CHECK(table->waiting() == 1);
+        meanwhile();
+        REQUIRE(::kill(child, SIGCONT) == 0);
+        settle();
+    }
     EventKey event(const std::string& file) {
         struct stat status{};
         REQUIRE(::stat(file.c_str(), &status) == 0);
@@ -264,22 +284,16 @@ TEST_CASE("a file system that shows other numbers to stat than to the kernel is 
 TEST_CASE("a process that is gone before the answer is not found") {
     Table t;
     t.tree.process(10, t.tree.write("bin/api", go_binary()));
-    t.table->executed(10, 0, 0);
-    t.ask();
-    t.tree.vanish(10);
-    t.settle();
+    t.ask_and(10, [&] { t.tree.vanish(10); });
     CHECK(t.found.empty());
-    CHECK(t.table->counts().inspected == 1);
+    CHECK(t.table->counts().inspected == 2);
 }
 
 TEST_CASE("a process that vanishes while its files are read is not found") {
     for (const char* file : {"stat", "status", "exe"}) {
         Table t;
         t.tree.process(10, t.tree.write("bin/api", go_binary()));
-        t.table->executed(10, 0, 0);
-        t.ask();
-        t.tree.remove(std::string("proc/10/") + file);
-        t.settle();
+        t.ask_and(10, [&] { t.tree.remove(std::string("proc/10/") + file); });
         INFO(file);
         CHECK(t.found.empty());
     }
@@ -288,10 +302,7 @@ TEST_CASE("a process that vanishes while its files are read is not found") {
 TEST_CASE("a process that executes another binary before the answer is found as what it is now") {
     Table t;
     t.tree.process(10, t.tree.write("bin/api", go_binary("go1.20.1")));
-    t.table->executed(10, 0, 0);
-    t.ask();
-    t.tree.process(10, t.tree.write("bin/api2", go_binary("go1.21.2")), 100, 9000);
-    t.settle();
+    t.ask_and(10, [&] { t.tree.process(10, t.tree.write("bin/api2", go_binary("go1.21.2")), 100, 9000); });
     REQUIRE(t.found.size() == 1);
     CHECK(t.found[0]->build.version == "go1.21.2");
 }
@@ -338,13 +349,7 @@ TEST_CASE("a binary that hangs the inspector is given up past the deadline, and 
     Inspector::Options options;
     options.deadline = 2s;
     Table t(options);
-    // A first answer, so that the child is there and can be stopped: as a file that makes it hang would.
-    t.tree.process(10, t.tree.write("bin/one", other_binary()));
-    t.table->executed(10, 0, 0);
-    t.settle();
-    const pid_t child = t.table->inspector_child();
-    REQUIRE(child > 0);
-    REQUIRE(::kill(child, SIGSTOP) == 0);
+    const pid_t child = t.stop_inspector();  // as a file that makes it hang would
     t.tree.process(11, t.tree.write("bin/hangs", go_binary()));
     t.tree.process(12, t.tree.write("bin/api", go_binary()));
     t.table->executed(11, 0, 0);
