@@ -252,6 +252,8 @@ private:
 
 Result<std::unique_ptr<History>> open_history(const std::string& path, Duration keep, std::uint64_t max_bytes) {
     auto database = open_usable(path);
+    // A full disk or a reader's lock must not hide a month of history behind an empty one.
+    if (!database && !unsound(database.error())) return fail(database.error());
     if (!database) {
         const std::string why = to_string(database.error());
         const auto aside = move_aside(path);

@@ -43,7 +43,8 @@ public:
 };
 
 /// Opens or makes the file. Entries older than `keep`, and the oldest beyond `max_bytes`, are removed in the worker.
-/// A file that is no history database is moved aside (PATH.corrupt) and said so; errors: the directory is not writable.
+/// A file that is no history database is moved aside (PATH.unusable-N) and said so. Errors: the directory cannot be
+/// written, the disk is full, another process holds a lock; the file then stays as it is.
 Result<std::unique_ptr<History>> open_history(const std::string& path, Duration keep, std::uint64_t max_bytes);
 
 }  // namespace gotuned

@@ -444,15 +444,14 @@ bool JournalEntry::closed() const {
 Result<std::unique_ptr<Journal>> Journal::open(const std::string& path, const std::string& boot_id) {
     std::string warning;
     auto database = open_usable(path);
-    // Only what is no sound journal is moved aside. Busy, full, out of memory or descriptors passes: to start with an
-    // empty journal then would lose the only record of what to put back.
-    const bool unsound = !database && (database.error().code == 0 || database.error().code == EUCLEAN);
+    // Only what is no sound journal is moved aside: to start with an empty one because the disk is full would lose the
+    // only record of what to put back.
     if (!database && database.error().code == EBUSY) {
         Error busy = database.error();
         busy.hint = "another process holds a lock on the journal, perhaps one that reads it: end it, or wait for it";
         return fail(std::move(busy));
     }
-    if (!database && !unsound) return fail(database.error());
+    if (!database && !unsound(database.error())) return fail(database.error());
     if (!database) {
         const std::string why = to_string(database.error());
         const auto aside = move_aside(path);

@@ -9,7 +9,7 @@ namespace gotuned {
 namespace {
 
 /// The errno that says the same; 0 where none does. EUCLEAN: what is in the file is no (sound) database.
-int errno_of(int code) {
+int errno_of(sqlite3* db, int code) {
     switch (code & 0xFF) {
         case SQLITE_BUSY:
         case SQLITE_LOCKED:
@@ -23,8 +23,10 @@ int errno_of(int code) {
         case SQLITE_READONLY:
             return EACCES;
         case SQLITE_IOERR:
-        case SQLITE_CANTOPEN:
-            return EIO;
+        case SQLITE_CANTOPEN: {
+            const int told = db != nullptr ? sqlite3_system_errno(db) : 0;
+            return told != 0 ? told : EIO;
+        }
         case SQLITE_CORRUPT:
         case SQLITE_NOTADB:
             return EUCLEAN;
@@ -35,7 +37,7 @@ int errno_of(int code) {
 
 tl::unexpected<Error> sqlite_error(const std::string& doing, sqlite3* db, int code) {
     const char* const words = db != nullptr ? sqlite3_errmsg(db) : sqlite3_errstr(code);
-    return fail(doing + ": " + words + " (SQLite " + std::to_string(code) + ")", errno_of(code));
+    return fail(doing + ": " + words + " (SQLite " + std::to_string(code) + ")", errno_of(db, code));
 }
 
 }  // namespace
@@ -119,6 +121,8 @@ Status Transaction::commit() {
     if (committed) database_ = nullptr;
     return committed;
 }
+
+bool unsound(const Error& error) { return error.code == 0 || error.code == EUCLEAN; }
 
 Result<std::string> move_aside(const std::string& path) {
     for (int number = 1; number < 1000; ++number) {

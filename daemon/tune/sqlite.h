@@ -90,6 +90,10 @@ private:
     const Database* database_;
 };
 
+/// Whether an error says that the file itself is no (sound) database of ours. Busy, full, out of memory or descriptors,
+/// not permitted: all that passes, and the file is as good as it was.
+bool unsound(const Error& error);
+
 /// A database that cannot be used is kept for people beside its place: PATH.unusable-N (with its -wal, -shm and
 /// -journal, which would else be replayed into the new one). The new name.
 Result<std::string> move_aside(const std::string& path);

@@ -3,10 +3,12 @@
 #include <filesystem>
 
 #include "catch.h"
+#include "full_disk.h"
 #include "temporary.h"
 #include "tune/sqlite.h"
 
 using namespace gotuned;
+using gotuned::test::FullDisk;
 using gotuned::test::Temporary;
 
 namespace {
@@ -127,9 +129,37 @@ TEST_CASE("a history that is none is moved aside, and a new one begins") {
     CHECK(dir.get("history.db.unusable-1") == content);
 }
 
-TEST_CASE("a history whose directory is missing is an error") {
+TEST_CASE("a history whose directory is missing is an error, which says so") {
     const Temporary dir;
-    CHECK_FALSE(open_history(dir / "missing/history.db", month, 1000000));
+    const auto opened = open_history(dir / "missing/history.db", month, 1000000);
+    REQUIRE_FALSE(opened);
+    CHECK(opened.error().code == ENOENT);
+}
+
+TEST_CASE("a history that somebody else writes just now is left where it is, and used when it is free") {
+    const Temporary dir;
+    open(dir)->add(entry("applied"));
+    {
+        const auto other = Database::open(dir / "history.db", Database::Access::create);
+        REQUIRE(other);
+        REQUIRE(other->execute("BEGIN IMMEDIATE"));
+        const auto opened = open_history(dir / "history.db", month, 1000000);
+        REQUIRE_FALSE(opened);
+        CHECK(opened.error().code == EBUSY);
+    }
+    CHECK(open(dir)->newest(10, "", "")->size() == 1);
+    CHECK(dir.get("history.db.unusable-1").empty());
+}
+
+TEST_CASE("a history on a full disk is left where it is, and used when there is space again") {
+    const Temporary dir;
+    open(dir)->add(entry("applied"));
+    {
+        const FullDisk full;
+        CHECK_FALSE(open_history(dir / "history.db", month, 1000000));
+    }
+    CHECK(open(dir)->newest(10, "", "")->size() == 1);
+    CHECK(dir.get("history.db.unusable-1").empty());
 }
 
 TEST_CASE("strange text is kept as it is") {

@@ -1,9 +1,7 @@
 // Every reason for which a decision is not carried out.
-#include <signal.h>
-#include <sys/resource.h>
-
 #include "bench.h"
 #include "catch.h"
+#include "full_disk.h"
 #include "tune/guard.h"
 
 using namespace gotuned;
@@ -158,16 +156,9 @@ TEST_CASE("what cannot be journaled is not done, is said once, and is done when 
     Bench bench;
     bench.start();
     {
-        // As on a full disk: files of this process may not grow.
-        rlimit before{};
-        REQUIRE(::getrlimit(RLIMIT_FSIZE, &before) == 0);
-        const auto handler = ::signal(SIGXFSZ, SIG_IGN);
-        const rlimit none{1, before.rlim_max};
-        REQUIRE(::setrlimit(RLIMIT_FSIZE, &none) == 0);
+        const FullDisk full;
         bench.engine->act({swap_to(bench, 10)}, bench.snapshot());
         bench.engine->act({swap_to(bench, 10)}, bench.snapshot());
-        ::setrlimit(RLIMIT_FSIZE, &before);
-        ::signal(SIGXFSZ, handler);
     }
     bench.settle();
     CHECK(bench.sysctl("vm/swappiness") == "60");

@@ -1,0 +1,31 @@
+// As on a full disk, as long as it lives: files of this process may not grow.
+#pragma once
+
+#include <signal.h>
+#include <sys/resource.h>
+
+#include "catch.h"
+
+namespace gotuned::test {
+
+class FullDisk {
+public:
+    FullDisk() {
+        REQUIRE(::getrlimit(RLIMIT_FSIZE, &before_) == 0);
+        handler_ = ::signal(SIGXFSZ, SIG_IGN);
+        const rlimit none{0, before_.rlim_max};
+        REQUIRE(::setrlimit(RLIMIT_FSIZE, &none) == 0);
+    }
+    FullDisk(const FullDisk&) = delete;
+    FullDisk& operator=(const FullDisk&) = delete;
+    ~FullDisk() {
+        ::setrlimit(RLIMIT_FSIZE, &before_);
+        ::signal(SIGXFSZ, handler_);
+    }
+
+private:
+    rlimit before_{};
+    void (*handler_)(int) = nullptr;
+};
+
+}  // namespace gotuned::test
