@@ -1,10 +1,14 @@
 // workingset is a service whose heap is live: each operation touches every page of one block of it. In a cgroup whose
-// memory.high is below that heap it is throttled, and its rate says how much.
+// memory.high is below that heap it is throttled, and its rate says how much. At SIGUSR1 it lets go of all blocks but one.
 package main
 
 import (
 	"flag"
 	"math/rand"
+	"os"
+	"os/signal"
+	"runtime/debug"
+	"syscall"
 	"time"
 
 	"gotuned/workloads/internal/say"
@@ -20,9 +24,18 @@ func main() {
 	for i := range blocks {
 		blocks[i] = make([]byte, *block*1024)
 	}
+	shrink := make(chan os.Signal, 1)
+	signal.Notify(shrink, syscall.SIGUSR1)
 	say.Line("ready", say.Fields{"mib": *size})
 	operations, told := 0, time.Now()
 	for {
+		select {
+		case <-shrink:
+			blocks = [][]byte{blocks[0]}
+			debug.FreeOSMemory()
+			say.Line("shrunk", say.Fields{"kib": *block})
+		default:
+		}
 		one := blocks[rand.Intn(len(blocks))]
 		for at := 0; at < len(one); at += 4096 {
 			one[at]++

@@ -7,5 +7,6 @@ grep -qF '[integrity]' /sys/kernel/security/lockdown || skip "this kernel did no
 settings
 raises_a_limit
 expect_equal "status knows the mode" "$(status .kernel.lockdown)" integrity
-expect_equal "the scheduler probe is attached" "$(probe sched_switch)" attached
+expect_equal "all probes are attached but the one that the default unit withholds" \
+    "$(status '[.probes[] | select(.attached | not) | .probe] | join(" ")')" sysctl_write
 feature "lockdown=integrity" "all probes"

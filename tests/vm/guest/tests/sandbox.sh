@@ -60,5 +60,6 @@ held=$(grep CapEff "/proc/$(main_pid)/status" | cut -f 2)
 # BPF, PERFMON, SYS_RESOURCE, SYS_PTRACE, SYS_NICE, DAC_READ_SEARCH, SETUID, SETGID
 expect_equal "the capabilities that it holds" "$held" "$(printf '%016x' $((1 << 39 | 1 << 38 | 1 << 24 | 1 << 19 | 1 << 23 | 1 << 2 | 1 << 7 | 1 << 6)))"
 expect_equal "every knob of the packaged rules can be written" "$(status '[.preflight[] | select(.writable | not)] | length')" 0
-expect_equal "the inspector works" "$(status '[.processes[] | select(.go | startswith("go"))] | length >= 0')" true
+service web -p User=web -- "$(workload httpserver)" -listen 127.0.0.1:8080
+eventually 20 "the inspector works: the Go version of a service is known" status '[.processes[] | select(.unit == "vmtest-web.service" and (.go | tostring | test("^(go)?1\\.")))] | length > 0'
 feature "sandbox" yes

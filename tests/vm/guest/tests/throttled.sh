@@ -1,8 +1,8 @@
 # shellcheck shell=bash
 # A service whose live heap is above memory.high crawls; profile balanced finds the cause and raises it within the
-# rule's bounds; the service then runs as if there were no limit.
+# rule's bounds; the service then runs as if there were no limit. To put the limit back waits until that does no harm.
 # kernels: 6.12
-# timeout: 240
+# timeout: 300
 swap_on 256
 # rate UNIT: operations a second, the mean of the last five seconds it told of.
 rate() { service_log "$1" | jq -r 'select(.event == "rate") | .operations_per_second' | tail -n 5 | awk '{ s += $1 } END { printf "%d", NR ? s / NR : 0 }'; }
@@ -27,5 +27,16 @@ echo "memory.high $(<"$(cgroup_of tight)/memory.high")"
 expect_equal "by the packaged rule" "$(adjustment memory-high-throttling knob)" cgroup.memory.high
 recovered() { (($(rate tight) * 10 > unlimited * 9)); }
 eventually 60 "the program is above 90% of its unlimited rate" recovered
-echo "now $(rate tight)/s"
-feature "a service throttled at memory.high recovers" "$throttled → $(rate tight) of $unlimited operations/s"
+now=$(rate tight)
+echo "now $now/s"
+
+expect "no more changes are made" gotunectl pause
+expect_not "to put it back now would throttle it again" gotunectl undo --all
+expect "so the undo waits" adjustment_is memory-high-throttling undo_deferred
+holds_for 5 "and the limit stays" high_is_raised
+expect "the service lets go of its memory" systemctl kill --signal=SIGUSR1 "$UNIT-tight"
+eventually 10 "it has" service_said tight '"shrunk"'
+is_back() { [[ $(<"$(cgroup_of tight)/memory.high") == 47185920 ]]; }
+eventually 60 "then the old limit is back" is_back
+eventually 10 "and the history tells" in_history memory-high-throttling undone
+feature "a service throttled at memory.high recovers" "$throttled → $now of $unlimited operations/s"
