@@ -136,8 +136,10 @@ std::string troubles(const Json& status) {
     return out.empty() ? out : "\nWhat does not work here:\n" + out;
 }
 
-std::string conflicts(const Json& status) {
+std::string to_be_aware_of(const Json& status) {
     std::string out;
+    if (const std::string lost = str(status, "journal_warning"); !lost.empty())
+        out += "  " + lost + "; gotunectl history has what was set, and its originals\n";
     if (flag(status, "unsafe")) out += "  adjust.unsafe: rules may write values outside the safe bounds\n";
     for (const Json& line : at(status, "conflicts"))
         if (line.is_string()) out += "  " + clean_text(line.get<std::string>(), 4096) + "\n";
@@ -166,7 +168,7 @@ std::string status_text(const Json& status, unsigned width) {
         if (at(error, "text").is_string()) out += "\n" + at(error, "text").get<std::string>() + "\n";
     out += "\n" + processes_table(at(status, "processes"), width) + standings_table(at(status, "standings"), width) +
            adjustments_table(at(status, "adjustments"), width) + yields_text(at(status, "yields")) + troubles(status) +
-           conflicts(status);
+           to_be_aware_of(status);
     return out;
 }
 

@@ -264,6 +264,7 @@ std::string status_json(const StatusInput& input, const TargetNamer& name) {
     for (const PreflightItem& item : input.preflight)
         out["preflight"].push_back({{"knob", item.knob}, {"writable", item.writable}, {"reason", item.reason}});
     out["conflicts"] = input.conflicts;
+    out["journal_warning"] = input.journal_warning;
     out["unsafe"] = input.unsafe_bounds;
     out["cost"] = {{"cpu_seconds", input.cpu_seconds}, {"resident_bytes", input.resident_bytes}};
     return dump(out);

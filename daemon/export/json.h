@@ -40,6 +40,7 @@ struct StatusInput {
     std::vector<Probes::Drop> drops{};
     std::vector<PreflightItem> preflight{};
     std::vector<std::string> conflicts{};  ///< who else sets what rules may set, a line each
+    std::string journal_warning{};         ///< what the journal lost or cannot tell; empty when all is well
     bool unsafe_bounds = false;            ///< adjust.unsafe
     double cpu_seconds = 0;
     double resident_bytes = 0;

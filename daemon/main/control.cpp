@@ -214,6 +214,7 @@ void Daemon::Impl::status(Reply reply) {
     }
     input.preflight = preflight_;
     input.conflicts = conflicts_;
+    input.journal_warning = engine_->journal_warning();
     input.unsafe_bounds = settings_.adjust.unsafe_bounds;
     const OwnCost cost = own_cost(roots_);
     input.cpu_seconds = cost.cpu_seconds;
@@ -354,7 +355,8 @@ void Daemon::Impl::resume(const std::string& rule, const std::string& target, co
         if (!resumed) last = std::move(resumed);
     }
     if (!any) return reply(fail(last.error()));
-    reply(done_json(fmt::format("rule {} acts on {} again", rule, clean_text(target))));
+    reply(done_json(fmt::format("rule {} may act on {} again; gotunectl explain says what else holds it back", rule,
+                                clean_text(target))));
 }
 
 void Daemon::Impl::profile(const std::string& name, const Peer& peer, Reply reply) {

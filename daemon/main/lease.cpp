@@ -62,7 +62,9 @@ Status write_drop_in(const LeaseCommand& command, Duration time) {
 
 Status note_lease(const std::string& run_dir, const Settings& settings) {
     const bool keep = settings.adjust.on_stop == Settings::OnStop::keep;
-    return replace_file(note_path(run_dir), (keep ? keep_word : milliseconds(settings.adjust.lease)) + "\n", 0600);
+    const std::string wanted = (keep ? keep_word : milliseconds(settings.adjust.lease)) + "\n";
+    if (const auto noted = read_file(note_path(run_dir), 64); noted && *noted == wanted) return {};
+    return replace_file(note_path(run_dir), wanted, 0600);
 }
 
 Lease noted_lease(const std::string& run_dir) {

@@ -83,6 +83,9 @@ public:
     virtual void complete() = 0;
     [[nodiscard]] virtual bool busy() const = 0;
 
+    /// What the journal lost or cannot tell; empty when all is well.
+    [[nodiscard]] virtual std::string journal_warning() const = 0;
+
     [[nodiscard]] virtual std::vector<LiveAdjustment> live() const = 0;
     [[nodiscard]] virtual std::vector<PlanItem> plan(const std::vector<Decision>& decisions,
                                                      const Snapshot& snapshot) const = 0;
@@ -118,9 +121,10 @@ public:
 };
 
 /// `gotuned undo --unless-running`: takes the lock (0 and nothing done when a daemon holds it), undoes what the
-/// journal holds, safely unless forced.
+/// journal holds, safely unless forced. What the journal cannot tell any more is one more outcome, failed. `history` is
+/// asked for once the lock is ours: a daemon that runs is the only one that may open its history.
 Result<std::vector<UndoOutcome>> undo_offline(const EngineOptions& options, const Clock& clock, bool force,
-                                              bool& running, History* history = nullptr);
+                                              bool& running, const std::function<History*()>& history = {});
 
 /// What each packaged knob could do here: "rlimit.nofile: cannot raise hard limits: no CAP_SYS_RESOURCE".
 struct PreflightItem {

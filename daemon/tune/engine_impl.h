@@ -81,6 +81,7 @@ public:
     [[nodiscard]] int completion_fd() const override { return worker_.fd(); }
     void complete() override;
     [[nodiscard]] bool busy() const override { return worker_.busy(); }
+    [[nodiscard]] std::string journal_warning() const override { return journal_->warning(); }
     [[nodiscard]] std::vector<LiveAdjustment> live() const override;
     [[nodiscard]] std::vector<PlanItem> plan(const std::vector<Decision>& decisions,
                                              const Snapshot& snapshot) const override;

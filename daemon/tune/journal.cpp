@@ -1,11 +1,13 @@
 #include "tune/journal.h"
 
+#include <fcntl.h>
 #include <fmt/format.h>
 #include <sys/stat.h>
 
 #include <array>
 #include <cerrno>
 
+#include "base/fd.h"
 #include "base/log.h"
 #include "tune/crash_point.h"
 #include "tune/sqlite.h"
@@ -408,8 +410,10 @@ Status make_usable(const Database& database) {
                         ENOTSUP, {}, "start the newer version again, or let it undo first");
         }
     }
-    std::string make =
-        "BEGIN IMMEDIATE;" + std::string(schema) + fmt::format("PRAGMA application_id={};", application_id);
+    // Where all is there nothing is written: also on a full disk a journal can be opened, and what it holds undone.
+    // EXCLUSIVE: the lock that keeps others out is had now, or not at all.
+    std::string make = "BEGIN EXCLUSIVE;" + std::string(schema);
+    if (*id != application_id) make += fmt::format("PRAGMA application_id={};", application_id);
     for (const auto& [table, column, definition] : later_columns) {
         const auto there = database.integer(
             fmt::format("SELECT count(*) FROM pragma_table_info('{}') WHERE name='{}'", table, column));
@@ -421,6 +425,10 @@ Status make_usable(const Database& database) {
 }
 
 Result<Database> open_usable(const std::string& path) {
+    // For root alone before SQLite sees it: a reader could take a lock, and the file beside it gets the same mode. What
+    // cannot be opened here cannot be opened by SQLite, which says so.
+    if (const Fd file(::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK, 0600)); file.valid())
+        static_cast<void>(::fchmod(file.get(), 0600));
     auto database = Database::open(path, Database::Access::create);
     if (!database) return database;
     if (auto usable = make_usable(*database); !usable) return fail(usable.error());
@@ -463,7 +471,6 @@ Result<std::unique_ptr<Journal>> Journal::open(const std::string& path, const st
         database = open_usable(path);
         if (!database) return fail(database.error());
     }
-    ::chmod(path.c_str(), 0600);  // a reader could take a lock
     auto journal = std::make_unique<SqliteJournal>(std::move(*database), boot_id);
     if (!warning.empty()) journal->warn(warning);
     return journal;

@@ -9,7 +9,7 @@
 namespace gotuned {
 
 Result<std::vector<UndoOutcome>> undo_offline(const EngineOptions& options, const Clock& clock, bool force,
-                                              bool& running, History* history) {
+                                              bool& running, const std::function<History*()>& history) {
     running = false;
     const std::string path = options.run_dir + "/journal.db";
     if (::access(options.run_dir.c_str(), F_OK) != 0 && errno == ENOENT) return std::vector<UndoOutcome>{};
@@ -24,9 +24,19 @@ Result<std::vector<UndoOutcome>> undo_offline(const EngineOptions& options, cons
     const std::string boot = boot_id(options.roots);
     auto journal = Journal::open(path, boot);
     if (!journal) return fail(journal.error());
-    EngineImpl engine(options, clock, history, std::move(*lock), std::move(*journal), boot);
+    EngineImpl engine(options, clock, history ? history() : nullptr, std::move(*lock), std::move(*journal), boot);
     if (auto loaded = engine.load(); !loaded) return fail(loaded.error());
-    return engine.undo_everything(force, std::max<Duration>(options.write_deadline * 2, std::chrono::seconds(30)));
+    auto outcomes =
+        engine.undo_everything(force, std::max<Duration>(options.write_deadline * 2, std::chrono::seconds(30)));
+    if (std::string lost = engine.journal_warning(); !lost.empty()) {
+        outcomes.push_back({.id = 0,
+                            .rule = {},
+                            .target = "host",
+                            .knob = "what the journal cannot tell",
+                            .state = AdjustmentState::failed,
+                            .reason = std::move(lost)});
+    }
+    return outcomes;
 }
 
 }  // namespace gotuned

@@ -6,6 +6,7 @@
 
 #include <cerrno>
 
+#include "base/log.h"
 #include "base/text.h"
 #include "tune/journal.h"
 
@@ -27,10 +28,10 @@ Result<RunLock> RunLock::take(const std::string& run_dir) {
         return fail(fmt::format("another gotuned ({}) holds {}", pid.empty() ? "unknown" : "pid " + pid, path), code,
                     {}, "stop it first, or ask it with gotunectl");
     }
+    // For people. On a full disk the lock is as good without it, and what there is to undo must be undone.
     const std::string pid = fmt::format("{}\n", ::getpid());
-    if (::ftruncate(fd.get(), 0) != 0 || ::pwrite(fd.get(), pid.data(), pid.size(), 0) < 0) {
-        return fail("cannot write " + path, errno);
-    }
+    const bool told = ::ftruncate(fd.get(), 0) == 0 && ::pwrite(fd.get(), pid.data(), pid.size(), 0) >= 0;
+    if (!told) log_warning("cannot write {}: {}", path, errno_words(errno));
     return RunLock(std::move(fd));
 }
 

@@ -17,7 +17,7 @@ constexpr const char* status = R"({
  "standings":[{"rule":"r","target":{"name":"payments pid 4711"},"state":"firing","held_seconds":5}],
  "adjustments":[{"id":17,"rule":"r","target":{"name":"payments pid 4711"},"knob":"rlimit.nofile","original":{"text":"1024"},"set":{"text":"65536"},"state":"kept"}],
  "probes":[{"probe":"sys_exit","attached":false,"reason":"lockdown"},{"probe":"sched_switch","attached":true}],
- "preflight":[{"knob":"sysctl.vm.swappiness","writable":false,"reason":"read-only"}],"unsafe":true,"conflicts":["TuneD is running\u001b"],"drops":[{"probe":"sched","reason":"ring_full","count":2}]})";
+ "preflight":[{"knob":"sysctl.vm.swappiness","writable":false,"reason":"read-only"}],"unsafe":true,"journal_warning":"the journal was moved","conflicts":["TuneD is running\u001b"],"drops":[{"probe":"sched","reason":"ring_full","count":2}]})";
 
 }  // namespace
 
@@ -36,6 +36,7 @@ TEST_CASE("status shows what is seen, changed and broken", "[render]") {
     CHECK(holds(text, "sysctl.vm.swappiness cannot be changed here: read-only"));
     CHECK(holds(text, "adjust.unsafe"));
     CHECK(holds(text, "\n  TuneD is running?\n"));
+    CHECK(holds(text, "\n  the journal was moved; gotunectl history has what was set, and its originals\n"));
     CHECK(holds(text, "probe sched left out 2 events (ring_full)"));
 }
 

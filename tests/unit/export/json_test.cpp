@@ -55,7 +55,7 @@ TEST_CASE("status has all its parts before the first tick and without a rulebook
     CHECK(json["ready"] == false);
     CHECK(json["not_ready"] == "starting");
     for (const char* part : {"rulebook", "processes", "standings", "adjustments", "probes", "drops", "kernel",
-                             "preflight", "conflicts", "unsafe", "cost"})
+                             "preflight", "conflicts", "journal_warning", "unsafe", "cost"})
         CHECK(json.contains(part));
 }
 

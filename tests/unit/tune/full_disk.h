@@ -1,4 +1,4 @@
-// As on a full disk, as long as it lives: files of this process may not grow.
+// As on a full disk, as long as it lives: files of this process may not grow beyond so many bytes.
 #pragma once
 
 #include <signal.h>
@@ -10,10 +10,10 @@ namespace gotuned::test {
 
 class FullDisk {
 public:
-    FullDisk() {
+    explicit FullDisk(rlim_t room = 0) {
         REQUIRE(::getrlimit(RLIMIT_FSIZE, &before_) == 0);
         handler_ = ::signal(SIGXFSZ, SIG_IGN);
-        const rlimit none{0, before_.rlim_max};
+        const rlimit none{room, before_.rlim_max};
         REQUIRE(::setrlimit(RLIMIT_FSIZE, &none) == 0);
     }
     FullDisk(const FullDisk&) = delete;

@@ -1,14 +1,17 @@
 #include "tune/journal.h"
 
 #include <fcntl.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include "catch.h"
+#include "full_disk.h"
 #include "temporary.h"
 #include "tune/sqlite.h"
 
 using namespace gotuned;
+using gotuned::test::FullDisk;
 using gotuned::test::Temporary;
 
 namespace {
@@ -146,6 +149,20 @@ TEST_CASE("a journal that is no database is moved aside and said so, and a new o
     CHECK(journal->warning().find("moved to") != std::string::npos);
     CHECK(dir.get("journal.db.unusable-1") == content);
     CHECK(journal->open_entries()->empty());
+}
+
+TEST_CASE("nobody else may open the journal, or what SQLite keeps beside it") {
+    const Temporary dir;
+    const mode_t before = ::umask(0022);
+    const auto journal = open(dir);
+    std::vector<JournalEntry> entries{entry()};
+    REQUIRE(journal->plan(entries));
+    ::umask(before);
+    for (const char* const name : {"journal.db", "journal.db-journal"}) {
+        struct stat found{};
+        REQUIRE(::stat((dir / name).c_str(), &found) == 0);
+        CHECK((found.st_mode & 0777) == 0600);
+    }
 }
 
 TEST_CASE("an empty file is an empty journal") {
@@ -286,6 +303,16 @@ TEST_CASE("a second daemon is told who holds the lock") {
     REQUIRE_FALSE(second);
     CHECK(second.error().what.find("another gotuned (pid " + std::to_string(::getpid()) + ") holds") !=
           std::string::npos);
+}
+
+TEST_CASE("a lock is a lock also where the disk has no space for who holds it") {
+    const Temporary dir;
+    const FullDisk full;
+    const auto first = RunLock::take(dir.path());
+    CHECK(first);
+    const auto second = RunLock::take(dir.path());
+    REQUIRE_FALSE(second);
+    CHECK(second.error().code == EWOULDBLOCK);
 }
 
 TEST_CASE("the lock of a daemon that was killed is free") {

@@ -2,6 +2,7 @@
 #include "bench.h"
 #include "catch.h"
 #include "child.h"
+#include "full_disk.h"
 #include "tune/sqlite.h"
 
 using namespace gotuned;
@@ -169,6 +170,33 @@ TEST_CASE("a broken journal is moved aside, and the daemon starts and says so") 
     bench.restart(&bench.stands);
     CHECK(bench.engine->live().empty());
     CHECK(bench.told.last("failed").reason.find("moved to") != std::string::npos);
+    CHECK(bench.engine->journal_warning().find("moved to") != std::string::npos);
+}
+
+TEST_CASE("undo without a daemon fails where the journal cannot tell what there is to put back") {
+    Left bench;
+    bench.dir.put("run/journal.db", "rubbish rubbish rubbish");
+    bool running = true;
+    const auto outcomes = undo_offline(bench.options, bench.clock, false, running, [&] { return &bench.told; });
+    REQUIRE(outcomes);
+    REQUIRE(outcomes->size() == 1);
+    CHECK(outcomes->at(0).state == AdjustmentState::failed);
+    CHECK(outcomes->at(0).reason.find("moved to") != std::string::npos);
+    CHECK(bench.sysctl("vm/swappiness") == "10");
+    CHECK(undo_offline(bench.options, bench.clock, false, running)->empty());
+}
+
+TEST_CASE("undo without a daemon puts back what it left also where there is no space to journal it") {
+    Left bench;
+    bool running = true;
+    {
+        const FullDisk full(4);  // for "60\n", not for a page of the journal
+        const auto outcomes = undo_offline(bench.options, bench.clock, false, running);
+        REQUIRE(outcomes);
+        REQUIRE(outcomes->size() == 1);
+        CHECK(outcomes->at(0).state == AdjustmentState::undone);
+    }
+    CHECK(bench.sysctl("vm/swappiness") == "60");
 }
 
 TEST_CASE("undo without a daemon puts back what it left") {
@@ -187,9 +215,14 @@ TEST_CASE("undo without a daemon does nothing while one is running") {
     Left bench;
     bench.restart(&bench.stands);
     bool running = false;
-    const auto outcomes = undo_offline(bench.options, bench.clock, false, running);
+    bool asked = false;
+    const auto outcomes = undo_offline(bench.options, bench.clock, false, running, [&] {
+        asked = true;
+        return &bench.told;
+    });
     REQUIRE(outcomes);
     CHECK(running);
+    CHECK_FALSE(asked);  // the history is the daemon's
     CHECK(outcomes->empty());
     CHECK(bench.sysctl("vm/swappiness") == "10");
 }
@@ -219,7 +252,8 @@ TEST_CASE("an undo that is tried again each minute is told of once, until its re
     bench.engine.reset();
     const auto try_again = [&bench] {
         bool running = false;
-        const auto outcomes = undo_offline(bench.options, bench.clock, false, running, &bench.told);
+        const auto outcomes =
+            undo_offline(bench.options, bench.clock, false, running, [&bench] { return &bench.told; });
         REQUIRE(outcomes);
         REQUIRE(outcomes->size() == 1);
         CHECK(outcomes->at(0).state == AdjustmentState::undo_deferred);
