@@ -23,7 +23,7 @@ const Json& at(const Json& json, const char* field) {
 }
 std::string str(const Json& json, const char* field) {
     const Json& value = at(json, field);
-    if (value.is_string()) return clean_text(value.get<std::string>(), 4096);
+    if (value.is_string()) return clean_text(one_line(value.get<std::string>()), 4096);
     if (value.is_number_float()) return fmt::format("{:.6g}", value.get<double>());
     if (value.is_null()) return {};
     return value.dump();

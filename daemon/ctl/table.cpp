@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "base/files.h"
 #include "base/text.h"
 
 namespace gotuned {
@@ -24,6 +25,17 @@ std::size_t display_width(std::string_view text) {
     return static_cast<std::size_t>(std::count_if(text.begin(), text.end(), starts_character));
 }
 
+std::string one_line(std::string_view text) {
+    std::string out;
+    for (const std::string_view line : split(text, '\n')) {
+        const std::string_view words = trim(line);
+        if (words.empty()) continue;
+        if (!out.empty()) out += ' ';
+        out += words;
+    }
+    return out;
+}
+
 std::string cut(std::string_view text, std::size_t width) {
     if (display_width(text) <= width) return std::string(text);
     std::size_t characters = 0;
@@ -38,7 +50,7 @@ std::string cut(std::string_view text, std::size_t width) {
 void TextTable::row(std::vector<std::string> cells) {
     constexpr std::size_t longest = 1024;
     cells.resize(columns_.size());
-    for (std::string& cell : cells) cell = clean_text(cell, longest);
+    for (std::string& cell : cells) cell = clean_text(one_line(cell), longest);
     rows_.push_back(std::move(cells));
 }
 

@@ -27,6 +27,9 @@ private:
     std::vector<std::vector<std::string>> rows_;
 };
 
+/// A break with its indentation is one space.
+std::string one_line(std::string_view text);
+
 /// Characters, for aligning: code points of UTF-8, each one column wide.
 std::size_t display_width(std::string_view text);
 /// At most `width` characters, the last one "…" when something was cut.

@@ -166,7 +166,9 @@ private:
         const std::optional<int> number = read_integer(&value);
         if (!number) return add(value, fmt::format("{} is a whole number, not {}", known.key, shown(value.text)));
         if (*number < known.least || *number > known.most) {
-            add(value, fmt::format("{} is {} to {}, not {}", known.key, known.least, known.most, *number));
+            const std::string range = known.least == known.most ? fmt::format("{}", known.least)
+                                                                : fmt::format("{} to {}", known.least, known.most);
+            add(value, fmt::format("{} is {}, not {}", known.key, range, *number));
         }
     }
     void quantity(const YamlNode& value, const Field& known, Unit wanted, std::string_view example) {

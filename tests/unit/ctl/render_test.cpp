@@ -128,3 +128,10 @@ TEST_CASE("a plan says what would be made and what refused", "[render]") {
     CHECK(holds(text, "observed only"));
     CHECK(holds(text, "refused: in cooldown; clamped: bounds"));
 }
+
+TEST_CASE("an error of several lines is one line of the history", "[render]") {
+    const std::string text = render_history(
+        R"({"entries":[{"at":"2026-01-01T00:00:00Z","event":"reload_failed","adjustment":0,"reason":"not loaded\na.yaml:1:1: version is 1\n    version: 2\n"}]})",
+        0);
+    CHECK(holds(text, "not loaded a.yaml:1:1: version is 1 version: 2\n"));
+}

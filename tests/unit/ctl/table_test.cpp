@@ -29,7 +29,13 @@ TEST_CASE("no line is wider than the terminal when the columns can give way", "[
 TEST_CASE("strangers' text cannot move the cursor or break a line", "[table]") {
     TextTable table({{"NAME"}, {"X"}});
     table.row({"a\x1b[2Jb\nc\xff", "1"});
-    CHECK(table.print(0) == "NAME       X\na?[2Jb?c\xEF\xBF\xBD  1\n");
+    CHECK(table.print(0) == "NAME       X\na?[2Jb c\xEF\xBF\xBD  1\n");
+}
+
+TEST_CASE("what has several lines is told in one", "[table]") {
+    TextTable table({{"WHY"}});
+    table.row({"not loaded\na.yaml:2:10: version is 1\n    version: 2\n             ^\n"});
+    CHECK(table.print(0) == "WHY\nnot loaded a.yaml:2:10: version is 1 version: 2 ^\n");
 }
 
 TEST_CASE("cutting never splits a character", "[table]") {
