@@ -51,6 +51,25 @@ struct gt_polls {
 	__u64 events[2];
 };
 
+/*
+ * TCP of the process. The first six count events; segments and retransmitted are what the sockets themselves counted,
+ * fetched when one closes and at each sweep; the last three are what the last sweep found.
+ */
+struct gt_tcp {
+	__u64 connects_failed; /* those that succeeded are in connect_time */
+	__u64 resets;          /* received on a connection */
+	__u64 established;
+	__u64 ended;           /* left ESTABLISHED, in whatever way */
+	__u64 ended_here;      /* of them, those that this side ended first */
+	__u64 time_waits;      /* went into TIME_WAIT, or on the way there */
+	__u64 segments;        /* sent, retransmitted ones included */
+	__u64 retransmitted;
+	__u32 sweep;           /* number of the last sweep that met the process */
+	__u32 open;
+	__u32 close_wait;
+	__u32 stale;           /* a retransmission timer has run out since the peer last acknowledged anything */
+};
+
 struct gt_slot {
 	__u64 switches;    /* context switches to a thread of the process: 0 since the last tick means idle */
 	__u64 migrations;  /* a thread switched in on another CPU than the one it ran on before */
@@ -60,6 +79,10 @@ struct gt_slot {
 	struct gt_hist netpoll_sleep;
 	struct gt_hist timer_late;
 	struct gt_hist runq;
+	struct gt_hist netpoll_wait;         /* from data arriving at a socket to the process reading it */
+	struct gt_hist connect_time;         /* of TCP connects that succeeded */
+	struct gt_hist lifetime;             /* of TCP connections that were seen to begin and to end */
+	struct gt_tcp tcp;
 	struct gt_hist blocked[GT_CLASSES];  /* from the scheduler: segments of GT_BLOCKED_NS and more */
 	struct gt_hist window[GT_CLASSES];   /* from windows: whole calls shorter than GT_BLOCKED_NS */
 	struct gt_jitter jitter[GT_CLASSES];
@@ -87,6 +110,7 @@ enum gt_drop {
 	GT_DROP_TASK_FULL,   /* no place for a thread's state */
 	GT_DROP_STALE,       /* stamps that contradict each other */
 	GT_DROP_HEIRS_FULL,
+	GT_DROP_SOCKET_FULL, /* no memory to remember a socket */
 	GT_DROPS
 };
 

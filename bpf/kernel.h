@@ -11,6 +11,8 @@
  *   linux_binprm                 include/linux/binfmts.h; `file` is the image that runs once the exec is done
  *   nsproxy, net, ns_common      include/linux/nsproxy.h, include/net/net_namespace.h, include/linux/ns_common.h
  *   css_set, cgroup, kernfs_node include/linux/cgroup-defs.h, include/linux/kernfs.h
+ *   sock, sock_common, tcp_sock  include/net/sock.h, include/linux/tcp.h; sk_type and sk_protocol are no bit fields since 5.6
+ *   inet_connection_sock, socket   include/net/inet_connection_sock.h, include/linux/net.h
  *   inode's time of modification i_mtime to 6.6, __i_mtime from 6.7, i_mtime_sec and i_mtime_nsec from 6.11 (fs.h)
  */
 #ifndef GOTUNED_KERNEL_H
@@ -36,10 +38,12 @@ typedef _Bool bool;
 enum {
 	BPF_MAP_TYPE_HASH = 1,
 	BPF_MAP_TYPE_ARRAY = 2,
+	BPF_MAP_TYPE_SK_STORAGE = 24,
 	BPF_MAP_TYPE_RINGBUF = 27,
 };
 enum { BPF_ANY = 0 };
-enum { BPF_F_MMAPABLE = 1U << 10 };
+enum { BPF_F_NO_PREALLOC = 1U << 0, BPF_F_CLONE = 1U << 9, BPF_F_MMAPABLE = 1U << 10 };
+enum { BPF_SK_STORAGE_GET_F_CREATE = 1U << 0 };
 enum { BPF_RB_NO_WAKEUP = 1U << 0, BPF_RB_FORCE_WAKEUP = 1U << 1 };
 enum { BPF_RB_AVAIL_DATA = 0 };
 /* The helpers newer than 5.10 that we call behind bpf_core_enum_value_exists(). */
@@ -150,8 +154,47 @@ struct file {
 	struct inode *f_inode;
 } KERNEL_TYPE;
 
+struct bpf_iter__task_file { /* what an iterator over descriptors is called with, kernel/bpf/task_iter.c */
+	struct task_struct *task;
+	struct file *file;
+} KERNEL_TYPE;
+
 struct linux_binprm {
 	struct file *file;
+} KERNEL_TYPE;
+
+struct sock_common {
+	unsigned short skc_family;
+	unsigned char skc_state;
+} KERNEL_TYPE;
+
+struct sk_buff_head {
+	__u32 qlen;
+} KERNEL_TYPE;
+
+struct sock {
+	struct sock_common __sk_common;
+	struct sk_buff_head sk_receive_queue;
+	__u16 sk_type;
+	__u16 sk_protocol;
+	int sk_err;
+	__u8 sk_shutdown;
+} KERNEL_TYPE;
+
+struct socket {
+	struct sock *sk;
+} KERNEL_TYPE;
+
+struct inet_connection_sock {
+	__u8 icsk_retransmits; /* timeouts since the last acknowledgement */
+} KERNEL_TYPE;
+
+struct tcp_sock {
+	struct inet_connection_sock inet_conn;
+	__u32 segs_out;      /* all segments sent (RFC 4898, tcpEStatsPerfSegsOut) */
+	__u32 total_retrans; /* of them, those sent again */
+	__u32 rcv_nxt;    /* what came in order ends here */
+	__u32 copied_seq; /* what was read ends here */
 } KERNEL_TYPE;
 
 /* For BTF arguments only (plain loads). */

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
- * What the three BPF objects and their loader (daemon/probe) share beside gotuned.h: the watch bitmap, the leases of
+ * What the BPF objects and their loader (daemon/probe) share beside gotuned.h: the watch bitmap, the leases of
  * the slots, the generations, the drop counters. Private to bpf/ and daemon/probe.
  */
 #ifndef GOTUNED_LAYOUT_H
@@ -18,6 +18,8 @@ enum gt_object {
 	GT_OBJECT_SCHED,
 	GT_OBJECT_PROCESS,
 	GT_OBJECT_SYSCALLS,
+	GT_OBJECT_NET,
+	GT_OBJECT_TCP,
 	GT_OBJECTS
 };
 
@@ -27,6 +29,8 @@ struct gt_shared {
 	__u32 lease[GT_MAX_SLOTS];       /* who holds a slot now: stamps made under an earlier lease are void */
 	__u32 scheduler_generation;      /* counts attachments of the scheduler's programs; 0: not attached */
 	__u32 window_generation;         /* counts windows; 0: none was ever open */
+	__u32 network_generation;        /* counts attachments of the network's programs; 0: not attached */
+	__u32 sweep;                     /* counts sweeps over the sockets; 0: none yet */
 	__u64 drops[GT_OBJECTS][GT_DROPS];
 };
 

@@ -40,11 +40,31 @@ std::string_view counter_suffix(Unit unit) {
     return "_total";
 }
 
+/// What a ratio is a share of.
+std::optional<Signal> weight_of(Signal signal) {
+    using enum Signal;
+    switch (signal) {
+        case netpoll_empty_ratio:
+        case netpoll_events_mean:
+            return netpoll_poll_rate;
+        case tcp_retransmit_ratio:
+            return tcp_segments;
+        case tcp_connect_success:
+            return tcp_connect;
+        case conn_active_close:
+            return conn_close;
+        case conn_stale:
+            return conn_open;
+        default:
+            return std::nullopt;
+    }
+}
+
 Together together(const SignalInfo& signal, std::string_view last) {
-    if (signal.id == Signal::netpoll_empty_ratio || signal.id == Signal::netpoll_events_mean) return Together::by_polls;
+    if (weight_of(signal.id)) return Together::weighted;
     if (signal.id == Signal::syscall_jitter) return Together::jitter;
     if (signal.id == Signal::cpu_usage) return Together::sum;  // its whole is one CPU, however many processes
-    if (signal.id == Signal::nproc_used) return Together::largest;
+    if (signal.id == Signal::nproc_used || signal.id == Signal::udp_rcvbuf_errors) return Together::largest;
     if (is_limit(last)) return Together::smallest;
     if (signal.unit == unit::ratio || signal.unit == unit::time) return Together::mean;
     return Together::sum;
@@ -98,6 +118,7 @@ MetricName metric_name(const SignalInfo& signal) {
     }
     name.family = join(parts);
     name.together = together(signal, last);
+    if (const auto weight = weight_of(signal.id)) name.weight = *weight;
     if (signal.exported == Export::histogram) {
         name.kind = MetricKind::histogram;
         name.family += suffix(signal.unit);

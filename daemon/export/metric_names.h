@@ -17,9 +17,9 @@ enum class MetricKind : std::uint8_t { gauge, counter, histogram, info };
 enum class Together : std::uint8_t {
     sum,       ///< bytes, counts
     smallest,  ///< limits
-    largest,   ///< what all processes of a user share: each of them says the same whole
+    largest,   ///< what all processes of a user or a network namespace share: each of them says the same whole
     mean,      ///< ratios: parts over wholes of equal length
-    by_polls,  ///< ratios of polls: weighted by how many polls there were
+    weighted,  ///< ratios and means: weighted by what they are a share or mean of (MetricName::weight)
     jitter,    ///< standard deviation: the root of the mean square, weighted by calls
 };
 
@@ -28,6 +28,7 @@ struct MetricName {
     std::string help{};
     MetricKind kind{};
     Together together{};
+    Signal weight{};                                            ///< when weighted: the signal that counts the whole
     std::vector<std::pair<std::string, std::string>> labels{};  ///< {"class", "read"}
 };
 MetricName metric_name(const SignalInfo& signal);

@@ -30,9 +30,9 @@ double jitter_weight(const SignalTable& signals) {
     return calls;
 }
 
-double weight(Together together, const SignalTable& signals) {
-    if (together == Together::by_polls) return number(signals, Signal::netpoll_poll_rate);
-    if (together == Together::jitter) return jitter_weight(signals);
+double weight(const MetricName& name, const SignalTable& signals) {
+    if (name.together == Together::weighted) return number(signals, name.weight);
+    if (name.together == Together::jitter) return jitter_weight(signals);
     return 1;
 }
 
@@ -47,6 +47,8 @@ double gauge_value(const SignalValue& value) {
 void ServiceMetrics::begin_tick() {
     gauges_.fill({});
     texts_.clear();
+    for (const auto& [signal, events] : shared_) counters_[index_of(signal)] += events;
+    shared_.clear();
     processes_ = 0;
 }
 
@@ -67,7 +69,12 @@ void ServiceMetrics::add_events(const SignalTable& signals, Duration tick) {
             const double rate = gauge_value(*reading.value);
             const Duration window = reading.exposure.window > Duration::zero() ? reading.exposure.window : tick;
             counted_[index] = true;
-            if (std::isfinite(rate) && rate > 0) counters_[index] += rate * seconds(window);
+            if (!std::isfinite(rate) || rate <= 0) continue;
+            const double events = rate * seconds(window);
+            if (name.together == Together::largest)
+                shared_[signal] = std::max(shared_[signal], events);
+            else
+                counters_[index] += events;
         }
     }
 }
@@ -85,7 +92,7 @@ void ServiceMetrics::add_gauges(const SignalTable& signals) {
         const MetricName& name = metric_names()[index];
         if (name.kind == MetricKind::gauge) {
             const double value = gauge_value(*reading.value);
-            if (!std::isnan(value)) add_gauge(index, value, weight(name.together, signals));
+            if (!std::isnan(value)) add_gauge(index, value, weight(name, signals));
         } else if (name.kind == MetricKind::info) {
             if (const auto* text = std::get_if<std::string>(&*reading.value))
                 texts.emplace_back(name.family, label_value(*text));
@@ -107,7 +114,7 @@ void ServiceMetrics::add_gauge(std::size_t index, double value, double weight) {
             gauge.value = std::max(gauge.value, value);
             break;
         case Together::mean:
-        case Together::by_polls:
+        case Together::weighted:
             gauge.value += value * weight;
             break;
         case Together::jitter:
@@ -127,11 +134,14 @@ void ServiceMetrics::write(Families& families, Signal signal, const Labels& labe
         const auto found = histograms_.find(signal);
         if (found != histograms_.end()) families.histogram(name.family, name.help, std::move(all), found->second, full);
     } else if (name.kind == MetricKind::counter) {
-        if (counted_[index]) families.counter(name.family, name.help, std::move(all), counters_[index]);
+        if (!counted_[index]) return;
+        const auto shared = shared_.find(signal);
+        families.counter(name.family, name.help, std::move(all),
+                         counters_[index] + (shared == shared_.end() ? 0 : shared->second));
     } else if (name.kind == MetricKind::gauge) {
         const Gauge& gauge = gauges_[index];
         double value = gauge.value;
-        if (name.together == Together::mean || name.together == Together::by_polls)
+        if (name.together == Together::mean || name.together == Together::weighted)
             value /= gauge.weight;  // 0/0: no sample
         if (name.together == Together::jitter) value = std::sqrt(value / gauge.weight);
         if (gauge.present) families.gauge(name.family, name.help, std::move(all), value);

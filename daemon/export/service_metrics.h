@@ -44,6 +44,7 @@ private:
     static constexpr std::size_t signal_count = static_cast<std::size_t>(Signal::end_of_signals);
 
     std::array<double, signal_count> counters_{};
+    std::map<Signal, double> shared_;           ///< of this tick: what each process says of a whole that they share
     std::array<bool, signal_count> counted_{};  ///< the counter has been seen: it stays from then on
     std::array<Gauge, signal_count> gauges_{};
     std::map<Signal, Distribution> histograms_;

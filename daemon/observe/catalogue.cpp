@@ -55,12 +55,22 @@ constexpr SignalInfo polled(Signal id, std::string_view name, Unit unit, Export 
             meaning,
             "BPF: returns of epoll_wait, epoll_pwait and epoll_pwait2 in windows; epoll_wait(2)"};
 }
+constexpr std::string_view state_change = "BPF: tracepoint inet_sock_set_state";
+constexpr std::string_view swept = "BPF: a walk over the descriptors of the watched processes (bpf_iter task_file)";
+constexpr std::string_view fetched =
+    "tcp_sock.segs_out and total_retrans, fetched by BPF at each walk and at each close";
 constexpr Scope process = Scope::process;
 constexpr Scope cgroup = Scope::cgroup;
 constexpr Scope host = Scope::host;
 
 constexpr std::array table{
     // process, latency
+    histogram(
+        netpoll_wait, "netpoll.wait",
+        "from data arriving at a socket of the process to the process reading it: kernel wake-up, netpoller and "
+        "goroutine scheduling together, and whatever else the program did first. One arrival a socket is followed "
+        "at a time: the first since the last was read",
+        "BPF: tracepoints sk_data_ready and sock_recv_length (Linux 6.3 and newer)"),
     histogram(epoll_wake, "epoll.wake",
               "from the kernel waking a thread that sleeps in epoll, for an event and not for its timeout, to that "
               "thread running: what a ready connection waits before Go can see it",
@@ -113,6 +123,42 @@ constexpr std::array table{
                 "system calls that failed by a timeout; futex is not counted"),
     failed_call(errors_eaddrnotavail, "errors.eaddrnotavail.rate",
                 "system calls that failed because no local address or port was free"),
+    // process, network
+    counted(tcp_segments, "tcp.segments.rate", process, unit::per_second,
+            "TCP segments sent on all sockets, those sent again included", fetched),
+    gauge(tcp_retransmit_ratio, "tcp.retransmit.ratio", process, unit::ratio,
+          "TCP segments sent again, of all sent; of failed connects too", fetched),
+    counted(tcp_connect, "tcp.connect.rate", process, unit::per_second,
+            "TCP connects that ended, well or not; those that the process gave up itself are not counted",
+            state_change),
+    gauge(tcp_connect_success, "tcp.connect.success.ratio", process, unit::ratio,
+          "TCP connects that were established, of those that ended (tcp.connect.rate)", state_change),
+    histogram(tcp_connect_time, "tcp.connect.time", "from connect to established, of TCP connects that succeeded",
+              state_change),
+    counted(tcp_reset, "tcp.reset.rate", process, unit::per_second,
+            "TCP connections that the peer reset; refused connects are in tcp.connect.success.ratio",
+            "BPF: tracepoint tcp_receive_reset"),
+    gauge(conn_open, "conn.open", process, unit::count,
+          "TCP connections that the process holds: established, or closed by one side alone", swept),
+    counted(conn_rate, "conn.rate", process, unit::per_second, "TCP connections established, in and out", state_change),
+    histogram(conn_lifetime, "conn.lifetime",
+              "how long TCP connections lived, of those that ended; all above 17 s is one bucket", state_change),
+    counted(conn_close, "conn.close.rate", process, unit::per_second,
+            "TCP connections that ended: closed by one side, reset or timed out", state_change),
+    gauge(conn_active_close, "conn.active_close.ratio", process, unit::ratio,
+          "TCP connections that this side ended first, of those that ended (conn.close.rate)", state_change),
+    gauge(conn_close_wait, "conn.close_wait", process, unit::count,
+          "TCP connections that the peer has closed and the process has not", swept),
+    gauge(conn_time_wait, "conn.time_wait", process, unit::count,
+          "TCP connections of the process that went into TIME_WAIT in the last 60 s, which is how long they stay there "
+          "unless their port is needed sooner; sockets in TIME_WAIT have no owner any more",
+          state_change),
+    gauge(conn_stale, "conn.stale.ratio", process, unit::ratio,
+          "connections whose retransmission timer has run out since the peer last acknowledged anything, of conn.open",
+          swept),
+    counted(udp_rcvbuf_errors, "udp.rcvbuf_errors.rate", process, unit::per_second,
+            "datagrams dropped because a receive buffer was full, of the whole network namespace of the process",
+            "/proc/PID/net/snmp and snmp6, RcvbufErrors"),
     // process, gauges
     SignalInfo{go_version, "go.version", process, SignalKind::text, unit::count, false, Export::label,
                "the Go version that built the binary", "the binary's .go.buildinfo"},
@@ -226,15 +272,10 @@ static_assert(table.size() == static_cast<std::size_t>(end_of_signals), "every s
 static_assert(in_order(), "the table is in the order of enum Signal");
 
 constexpr std::array unbuilt{
-    UnbuiltSignal{"netpoll.wait", "from data arriving at a socket of the process to the process reading it"},
     UnbuiltSignal{"reclaim.direct", "direct reclaim entered by the process's own threads"},
     UnbuiltSignal{"reclaim.stall.ratio", "share of time that threads spent in direct reclaim"},
     UnbuiltSignal{"fault.major.rate", "page faults that had to read from disk"},
     UnbuiltSignal{"swapin.rate", "pages that had to come back from swap"},
-    UnbuiltSignal{"tcp.retransmit.ratio", "segments sent again, of all sent"},
-    UnbuiltSignal{"tcp.connect.success.ratio", "connects that succeeded, of all"},
-    UnbuiltSignal{"tcp.connect.time", "time from connect to established"},
-    UnbuiltSignal{"tcp.reset.rate", "resets received"},
     UnbuiltSignal{"go.gomaxprocs", "runtime.gomaxprocs"},
     UnbuiltSignal{"go.goroutines", "live goroutines, without the runtime's own"},
     UnbuiltSignal{"go.gc.count.rate", "garbage collections"},
@@ -251,14 +292,6 @@ constexpr std::array unbuilt{
     UnbuiltSignal{"exit.killed.rate", "exits by SIGKILL"},
     UnbuiltSignal{"exit.total.rate", "exits"},
     UnbuiltSignal{"restarts.rate", "restarts of the service"},
-    UnbuiltSignal{"conn.open", "open TCP connections"},
-    UnbuiltSignal{"conn.rate", "TCP connections established"},
-    UnbuiltSignal{"conn.lifetime", "how long TCP connections lived"},
-    UnbuiltSignal{"conn.close_wait", "connections that the peer has closed and the process has not"},
-    UnbuiltSignal{"conn.time_wait", "connections in TIME_WAIT"},
-    UnbuiltSignal{"conn.active_close.ratio", "connections that this side closed first, of all closed"},
-    UnbuiltSignal{"conn.stale.ratio", "connections in retransmission backoff, of all open"},
-    UnbuiltSignal{"udp.rcvbuf_errors.rate", "datagrams dropped because a receive buffer was full"},
     UnbuiltSignal{"goroutine.netpoll", "from a goroutine made ready by the netpoller to it running"},
     UnbuiltSignal{"cpu.gomaxprocs_excess", "gomaxprocs less the CPUs that the process can really have"},
     UnbuiltSignal{"host.softirq", "time that a softirq vector ran"},

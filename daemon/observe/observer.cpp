@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "observe/host_reader.h"
+#include "observe/net_namespaces.h"
 #include "observe/user_threads.h"
 #include "observe/watched_cgroup.h"
 #include "observe/watched_process.h"
@@ -17,7 +18,8 @@ public:
           probes_(probes),
           places_(options.roots),
           host_(options.roots),
-          user_threads_(options.roots, options.nproc_reread) {}
+          user_threads_(options.roots, options.nproc_reread),
+          namespaces_(options.roots) {}
 
     void found(std::shared_ptr<const GoProcess> process, MonoTime now) override {
         const ProcessId id = process->id;
@@ -33,10 +35,10 @@ public:
         processes_.emplace(id, std::move(watched));
     }
 
-    void lost(const ProcessId& process, MonoTime) override {
+    void lost(const ProcessId& process, MonoTime now) override {
         const auto known = processes_.find(process);
         if (known == processes_.end()) return;
-        exited_[process] = known->second.finish(probes_, no_window());
+        exited_[process] = known->second.finish(probes_, absences(), now);
         processes_.erase(known);
     }
 
@@ -64,6 +66,7 @@ public:
         last_at_ = scheduled;
         snapshot->adjustments = std::move(adjustments);
         snapshot->host = host_.read(options_.clock->mono());
+        sweep_sockets();
         observe_processes(*snapshot);
         observe_cgroups(*snapshot);
         return snapshot;
@@ -72,18 +75,20 @@ public:
 private:
     std::string service_of(const GoProcess& process) const { return name_ ? name_(process) : default_service(process); }
 
-    /// Why a process shows nothing of the system-call windows when none was open.
-    Absent no_window() const {
-        if (probes_ == nullptr) return {Absence::not_attached, {}};
-        const auto reports = probes_->reports();
-        const bool possible = std::any_of(reports.begin(), reports.end(),
-                                          [](const ProbeReport& report) { return report.windowed && report.attached; });
-        return {possible ? Absence::not_observed : Absence::not_attached, {}};
+    SlotAbsences absences() const {
+        SlotAbsences why;
+        if (probes_ == nullptr) return why;
+        for (const ProbeReport& report : probes_->reports()) {
+            if (report.windowed && report.attached) why.windows.reason = Absence::not_observed;
+            if (report.probe == "sk_data_ready") why.network.detail = report.reason;
+        }
+        return why;
     }
 
     void observe_processes(Snapshot& snapshot) {
-        const ReadingContext context{options_.roots, *options_.clock,     probes_, no_window(), host_.online(),
-                                     user_threads_,  options_.idle_reread};
+        const ReadingContext context{options_.roots, *options_.clock,        probes_,
+                                     absences(),     host_.online(),         user_threads_,
+                                     namespaces_,    options_.clock->mono(), options_.idle_reread};
         auto exited = std::move(exited_);
         exited_.clear();
         for (auto& [id, state] : exited) snapshot.processes.emplace(id, std::move(state));
@@ -92,6 +97,14 @@ private:
             if (snapshot.processes.contains(id)) continue;
             snapshot.processes.emplace(id, watched.observe(context));
         }
+        namespaces_.end_tick();
+    }
+
+    /// Once a tick, and on a host of very many descriptors as seldom as keeps it below 0.1% of a CPU.
+    void sweep_sockets() {
+        const MonoTime now = options_.clock->mono();
+        if (probes_ == nullptr || processes_.empty() || now < next_sweep_) return;
+        next_sweep_ = now + probes_->sweep_sockets(now) * 1000;
     }
 
     void observe_cgroups(Snapshot& snapshot) {
@@ -113,6 +126,8 @@ private:
     ControllerPlaces places_;
     HostReader host_;
     UserThreads user_threads_;
+    NetNamespaces namespaces_;
+    MonoTime next_sweep_{};
     std::function<std::string(const GoProcess&)> name_{};
     std::map<ProcessId, WatchedProcess> processes_{};
     std::map<ProcessId, std::shared_ptr<const ProcessState>> exited_{};

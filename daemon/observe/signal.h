@@ -18,11 +18,15 @@ namespace gotuned {
 // clang-format off
 enum class Signal : std::uint16_t {
     // process, latency
-    epoll_wake, netpoll_timer_late, netpoll_sleep, netpoll_poll_rate, netpoll_empty_ratio, netpoll_events_mean, runq,
+    netpoll_wait, epoll_wake, netpoll_timer_late, netpoll_sleep, netpoll_poll_rate, netpoll_empty_ratio, netpoll_events_mean, runq,
     syscall_read, syscall_write, syscall_accept, syscall_connect, syscall_open, syscall_close, syscall_fsync,
     syscall_mmap, syscall_futex, syscall_sleep, syscall_wait, syscall_clone, syscall_other, syscall_jitter,
     errors_emfile, errors_enfile, errors_eagain, errors_enomem, errors_econnrefused, errors_etimedout,
     errors_eaddrnotavail,
+    // process, network
+    tcp_segments, tcp_retransmit_ratio, tcp_connect, tcp_connect_success, tcp_connect_time, tcp_reset,
+    conn_open, conn_rate, conn_lifetime, conn_close, conn_active_close, conn_close_wait, conn_time_wait, conn_stale,
+    udp_rcvbuf_errors,
     // process, gauges
     go_version, proc_threads, proc_threads_ratio, mem_rss, mem_anon, mem_file, mem_shmem, mem_swap,
     fd_used, fd_limit, fd_hard, nproc_used, nproc_limit, cpu_usage, cpu_allowed, cpu_migrations,

@@ -5,6 +5,8 @@
 #include <cmath>
 #include <numeric>
 
+#include "observe/tcp_signals.h"
+
 namespace gotuned {
 namespace {
 
@@ -20,11 +22,6 @@ static_assert(next(errors_emfile, GT_EADDRNOTAVAIL) == errors_eaddrnotavail);
 /// Classes that should not block on purpose (syscall.jitter).
 constexpr std::array jitter_classes{GT_READ,  GT_WRITE, GT_CONNECT, GT_OPEN, GT_CLOSE,
                                     GT_FSYNC, GT_MMAP,  GT_CLONE,   GT_OTHER};
-
-SignalReading distribution(const Distribution& seen, const Exposure& exposure) {
-    static const DistributionPtr nothing = std::make_shared<const Distribution>();
-    return {SignalValue(seen == *nothing ? nothing : std::make_shared<const Distribution>(seen)), exposure};
-}
 
 Reading<SignalValue> ratio_of(std::uint64_t part, std::uint64_t whole, Unit unit) {
     if (whole == 0) return Absence::no_data;
@@ -47,10 +44,10 @@ Reading<SignalValue> pooled_deviation(const SlotDelta& delta) {
 
 void set_scheduler_signals(SignalTable& table, const SlotDelta& delta) {
     const Exposure all{delta.elapsed, delta.elapsed};
-    table.set(epoll_wake, distribution(delta.epoll_wake, all));
-    table.set(netpoll_timer_late, distribution(delta.timer_late, all));
-    table.set(netpoll_sleep, distribution(delta.netpoll_sleep, all));
-    table.set(runq, distribution(delta.runq, all));
+    table.set(epoll_wake, reading_of(delta.epoll_wake, all));
+    table.set(netpoll_timer_late, reading_of(delta.timer_late, all));
+    table.set(netpoll_sleep, reading_of(delta.netpoll_sleep, all));
+    table.set(runq, reading_of(delta.runq, all));
     table.set(cpu_migrations, {SignalValue(rate(static_cast<double>(delta.migrations) / seconds(delta.elapsed))), all});
 }
 void set_scheduler_absent(SignalTable& table, const Absent& why) {
@@ -76,7 +73,7 @@ void set_window_signals(SignalTable& table, const SlotDelta& delta) {
         Distribution calls = delta.window[i];
         calls.scale(seconds(delta.elapsed) / observed);
         calls.add(delta.blocked[i]);  // seen all the time, not scaled
-        table.set(next(syscall_read, i), distribution(calls, exposure));
+        table.set(next(syscall_read, i), reading_of(calls, exposure));
     }
     table.set(syscall_jitter, {whole ? pooled_deviation(delta) : Absence::not_attached, exposure});
     for (std::size_t i = 0; i < GT_ERRNOS; ++i)
@@ -93,8 +90,18 @@ void set_window_absent(SignalTable& table, const Absent& why, const Exposure& ex
 
 }  // namespace
 
-void set_slot_signals(SignalTable& table, const SlotDelta& delta, const Absent& windows) {
+SignalReading reading_of(const Distribution& seen, const Exposure& exposure) {
+    static const DistributionPtr nothing = std::make_shared<const Distribution>();
+    return {SignalValue(seen == *nothing ? nothing : std::make_shared<const Distribution>(seen)), exposure};
+}
+
+void set_slot_signals(SignalTable& table, const SlotDelta& delta, const SlotAbsences& absences) {
     if (delta.elapsed <= Duration::zero()) return set_slot_absent(table, Absent{Absence::not_observed, {}});
+    if (delta.network_observed > Duration::zero()) {
+        table.set(netpoll_wait, reading_of(delta.netpoll_wait, {delta.elapsed, delta.elapsed}));
+    } else {
+        table.set(netpoll_wait, absences.network);
+    }
     if (delta.scheduler_observed > Duration::zero()) {
         set_scheduler_signals(table, delta);
     } else {
@@ -102,7 +109,7 @@ void set_slot_signals(SignalTable& table, const SlotDelta& delta, const Absent& 
     }
     const Exposure exposure{delta.elapsed, delta.observed};
     if (delta.observed <= Duration::zero()) {
-        set_window_absent(table, windows, exposure);
+        set_window_absent(table, absences.windows, exposure);
     } else if (delta.observed < least_exposure) {
         set_window_absent(table, Absent{Absence::low_exposure, {}}, exposure);
     } else {
@@ -120,6 +127,7 @@ SignalEvents blocked_beside(const SlotDelta& delta) {
 }
 
 void set_slot_absent(SignalTable& table, const Absent& why) {
+    table.set(netpoll_wait, why);
     set_scheduler_absent(table, why);
     set_window_absent(table, why, {});
 }
@@ -130,7 +138,8 @@ bool is_empty(const SlotDelta& delta) {
     const auto& polls = delta.polls;
     return delta.switches == 0 && delta.migrations == 0 && delta.epoll_wake == nothing.epoll_wake &&
            delta.netpoll_sleep == nothing.netpoll_sleep && delta.timer_late == nothing.timer_late &&
-           delta.runq == nothing.runq && delta.blocked == nothing.blocked && delta.window == nothing.window &&
+           delta.runq == nothing.runq && delta.netpoll_wait == nothing.netpoll_wait && is_empty(delta.tcp) &&
+           delta.blocked == nothing.blocked && delta.window == nothing.window &&
            std::all_of(delta.jitter.begin(), delta.jitter.end(), same_jitter) && delta.failed == nothing.failed &&
            polls.polls[0] == 0 && polls.polls[1] == 0;
 }

@@ -39,8 +39,12 @@ void WatchedProcess::watch(Probes* probes, MonoTime now) {
     if (!watched_) not_watched_ = Absent{Absence::not_attached, to_string(status.error())};
 }
 
-bool WatchedProcess::same_as_last(const SlotDelta& delta) const {
+bool WatchedProcess::same_as_last(const SlotDelta& delta, MonoTime now, const SignalReading& udp) const {
     if (last_ == nullptr || last_->active || changed_ || !last_empty_ || !is_empty(delta)) return false;
+    // What was counted twice at the same rate is not the same: it must be added up twice.
+    const auto& dropped = last_->signals.get(udp_rcvbuf_errors).value;
+    if (!tcp_.same_as_last(delta, now) || dropped != udp.value || (dropped && std::get<Quantity>(*dropped).value != 0))
+        return false;
     const auto& usage = last_->signals.get(cpu_usage).value;
     if (!usage || std::get<Quantity>(*usage).value != 0) return false;
     // The exposure of the shared state is the one it was made with: close enough within a tenth.
@@ -62,7 +66,11 @@ std::shared_ptr<const ProcessState> WatchedProcess::observe(const ReadingContext
     }
     const bool due = touched_ || now - read_at_ >= context.idle_reread;
     const bool reads = active || due || !seen_by_scheduler;
-    if (!reads && same_as_last(delta)) {
+    if (reads) net_namespace_ = context.namespaces.of(process_->id.pid);
+    const SignalReading udp = net_namespace_
+                                  ? context.namespaces.udp_rcvbuf_errors(*net_namespace_, process_->id.pid, context.now)
+                                  : SignalReading{net_namespace_.absent(), {}};
+    if (!reads && same_as_last(delta, now, udp)) {
         cpu_usage_.per_second(cpu_time_, now);  // the next difference begins here
         last_elapsed_ = delta.elapsed;
         return last_;
@@ -75,11 +83,14 @@ std::shared_ptr<const ProcessState> WatchedProcess::observe(const ReadingContext
     state->since = since_;
     state->active = active;
     if (watched_) {
-        set_slot_signals(state->signals, delta, context.no_window);
+        set_slot_signals(state->signals, delta, context.absences);
+        tcp_.set(state->signals, delta, now, context.absences.tcp);
         state->beside = blocked_beside(delta);
     } else {
         set_slot_absent(state->signals, not_watched_);
+        TcpSignals::set_absent(state->signals, not_watched_);
     }
+    state->signals.set(udp_rcvbuf_errors, udp);
     state->signals.set(go_version, {SignalValue(process_->build.version), {}});
     if (reads) {
         read(state->signals, context);
@@ -118,7 +129,7 @@ void WatchedProcess::keep_last(SignalTable& table, const ReadingContext& context
     table.set(cpu_usage, cpu_usage_.signal(cpu_time_, context.clock.mono(), unit::ratio, 1e-9));
 }
 
-std::shared_ptr<const ProcessState> WatchedProcess::finish(Probes* probes, const Absent& no_window) {
+std::shared_ptr<const ProcessState> WatchedProcess::finish(Probes* probes, const SlotAbsences& absences, MonoTime now) {
     const SlotDelta delta = watched_ ? probes->unwatch(process_->id) : SlotDelta{};
     auto state = std::make_shared<ProcessState>();
     state->signals.reserve(process_signals);
@@ -129,11 +140,14 @@ std::shared_ptr<const ProcessState> WatchedProcess::finish(Probes* probes, const
     state->active = delta.switches > 0;
     state->exited = true;
     if (watched_) {
-        set_slot_signals(state->signals, delta, no_window);
+        set_slot_signals(state->signals, delta, absences);
+        tcp_.set(state->signals, delta, now, absences.tcp);
         state->beside = blocked_beside(delta);
     } else {
         set_slot_absent(state->signals, not_watched_);
+        TcpSignals::set_absent(state->signals, not_watched_);
     }
+    state->signals.set(udp_rcvbuf_errors, Absent{Absence::vanished, {}});
     watched_ = false;
     state->signals.set(go_version, {SignalValue(process_->build.version), {}});
     set_process_absent(state->signals, Absent{Absence::vanished, {}});

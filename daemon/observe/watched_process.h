@@ -6,9 +6,11 @@
 #include <string>
 
 #include "observe/counter.h"
+#include "observe/net_namespaces.h"
 #include "observe/process_reader.h"
 #include "observe/slot_signals.h"
 #include "observe/snapshot.h"
+#include "observe/tcp_signals.h"
 #include "observe/user_threads.h"
 #include "probe/probes.h"
 
@@ -18,10 +20,12 @@ namespace gotuned {
 struct ReadingContext {
     const Roots& roots;
     const Clock& clock;
-    Probes* probes;    ///< null: none
-    Absent no_window;  ///< why nothing was seen where no system-call window was open
+    Probes* probes;  ///< null: none
+    SlotAbsences absences;
     Reading<CpuSet> online;
     UserThreads& user_threads;
+    NetNamespaces& namespaces;
+    MonoTime now;  ///< of the tick: what is read once a tick is read under it
     Duration idle_reread;
 };
 
@@ -40,14 +44,14 @@ public:
     /// The state of this tick; the same object as before when nothing happened and nothing was read.
     std::shared_ptr<const ProcessState> observe(const ReadingContext& context);
     /// Ends the watch: the state of the Snapshot in which it is exited, with the last differences.
-    std::shared_ptr<const ProcessState> finish(Probes* probes, const Absent& no_window);
+    std::shared_ptr<const ProcessState> finish(Probes* probes, const SlotAbsences& absences, MonoTime now);
 
     [[nodiscard]] const GoProcess& process() const { return *process_; }
 
 private:
     void read(SignalTable& table, const ReadingContext& context);
     void keep_last(SignalTable& table, const ReadingContext& context);
-    [[nodiscard]] bool same_as_last(const SlotDelta& delta) const;
+    [[nodiscard]] bool same_as_last(const SlotDelta& delta, MonoTime now, const SignalReading& udp) const;
 
     std::shared_ptr<const GoProcess> process_;
     std::string service_;
@@ -59,6 +63,8 @@ private:
     bool watched_ = false;
     Absent not_watched_{Absence::not_attached, {}};
 
+    TcpSignals tcp_{};
+    Reading<std::uint64_t> net_namespace_{};
     Counter cpu_usage_{};
     std::uint64_t cpu_time_ = 0;  ///< as last read
     bool cpu_clock_ = false;      ///< the CPU-time clock can be read without opening PROC

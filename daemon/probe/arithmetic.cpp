@@ -64,6 +64,15 @@ SlotDelta difference(const gt_slot& now, const gt_slot& before) {
     delta.netpoll_sleep = hist(now.netpoll_sleep, before.netpoll_sleep);
     delta.timer_late = hist(now.timer_late, before.timer_late);
     delta.runq = hist(now.runq, before.runq);
+    delta.netpoll_wait = hist(now.netpoll_wait, before.netpoll_wait);
+    delta.tcp.connect_time = hist(now.connect_time, before.connect_time);
+    delta.tcp.lifetime = hist(now.lifetime, before.lifetime);
+    delta.tcp.connects_failed = gained(now.tcp.connects_failed, before.tcp.connects_failed);
+    delta.tcp.resets = gained(now.tcp.resets, before.tcp.resets);
+    delta.tcp.established = gained(now.tcp.established, before.tcp.established);
+    delta.tcp.ended = gained(now.tcp.ended, before.tcp.ended);
+    delta.tcp.ended_here = gained(now.tcp.ended_here, before.tcp.ended_here);
+    delta.tcp.time_waits = gained(now.tcp.time_waits, before.tcp.time_waits);
     for (std::size_t i = 0; i < GT_CLASSES; ++i) {
         delta.blocked[i] = hist(now.blocked[i], before.blocked[i]);
         delta.window[i] = hist(now.window[i], before.window[i]);

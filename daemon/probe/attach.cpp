@@ -6,7 +6,12 @@ namespace gotuned {
 
 void LoadedProbes::attach() {
     attach_process();
+    if (++generation_ == 0) ++generation_;
     attach_scheduler();
+    // What was stamped at a socket under an earlier attachment is void.
+    if (shared_.valid()) __atomic_store_n(&shared_.as<gt_shared>()->network_generation, generation_, __ATOMIC_SEQ_CST);
+    attach_network();
+    attach_tcp();
 }
 
 void LoadedProbes::detach() {
@@ -18,15 +23,18 @@ void LoadedProbes::detach() {
         for (const char* program : {"sched_switch", "sched_wakeup_new", "sched_waking", "thread_exit"})
             object->detach(program);  // waking after switch, as it was attached before it
     }
-    if (auto& object = objects_[GT_OBJECT_PROCESS])
-        for (const auto& program : object->programs()) object->detach(program.name);
+    attachment_.network.close(now);
+    attachment_.tcp.close(now);
+    if (shared_.valid()) __atomic_store_n(&shared_.as<gt_shared>()->network_generation, 0U, __ATOMIC_SEQ_CST);
+    for (const auto index : {GT_OBJECT_NET, GT_OBJECT_TCP, GT_OBJECT_PROCESS})
+        if (auto& object = objects_[index])
+            for (const auto& program : object->programs()) object->detach(program.name);
 }
 
 void LoadedProbes::attach_scheduler() {
     auto& object = objects_[GT_OBJECT_SCHED];
     if (!object || object->attached("sched_switch")) return;
     auto* shared = shared_.as<gt_shared>();
-    if (++generation_ == 0) ++generation_;
     __atomic_store_n(&shared->scheduler_generation, generation_, __ATOMIC_SEQ_CST);
     for (const char* program : {"thread_exit", "sched_wakeup_new"})
         if (auto status = object->attach(program); !status) log_warning("{}", to_string(status.error()));
@@ -44,6 +52,43 @@ void LoadedProbes::attach_scheduler() {
     object->leave_out("sched_waking", "of no use without sched_switch");
     object->leave_out("sched_wakeup_new", "of no use without sched_switch");
     __atomic_store_n(&shared->scheduler_generation, 0U, __ATOMIC_SEQ_CST);
+}
+
+void LoadedProbes::attach_network() {
+    auto& object = objects_[GT_OBJECT_NET];
+    if (!object || object->attached("sk_data_ready")) return;
+    // Arrivals without reads would be stamped for nothing, and reads without arrivals tell nothing: both or none. Old
+    // kernels have neither; the report says so.
+    auto reads = object->attach("sock_recv_length");
+    auto arrivals = reads ? object->attach("sk_data_ready") : Status{};
+    for (const auto& program : object->programs())
+        if (object->attached(program.name)) steady_costs_.add(program.name, object->program_fd(program.name));
+    if (reads && arrivals) {
+        attachment_.network.open(MonoClock::now());
+        return;
+    }
+    log_debug("{}", to_string(reads ? arrivals.error() : reads.error()));
+    object->leave_out("sk_data_ready", "of no use without sock_recv_length");
+    object->leave_out("sock_recv_length", "of no use without sk_data_ready");
+}
+
+void LoadedProbes::attach_tcp() {
+    auto& object = objects_[GT_OBJECT_TCP];
+    if (!object || object->attached("inet_sock_set_state")) return;
+    bool all = true;
+    for (const auto& program : object->programs()) {
+        auto status = object->attach(program.name);
+        if (!status) log_debug("{}", to_string(status.error()));
+        all = all && status;
+    }
+    // Without the sweep nobody knows what was there before, without resets not who ended a connection: all or none.
+    if (all) {
+        for (const char* program : {"inet_sock_set_state", "tcp_receive_reset"})
+            steady_costs_.add(program, object->program_fd(program));
+        attachment_.tcp.open(MonoClock::now());
+        return;
+    }
+    for (const auto& program : object->programs()) object->leave_out(program.name, "of no use without the others");
 }
 
 void LoadedProbes::attach_process() {

@@ -2,22 +2,26 @@
 #include <algorithm>
 
 #include "base/log.h"
+#include "net.skel.h"
 #include "probe/features.h"
 #include "probe/loaded_probes.h"
 #include "process.skel.h"
 #include "sched.skel.h"
 #include "syscalls.skel.h"
+#include "tcp.skel.h"
 
 namespace gotuned {
 namespace {
 
-constexpr const char* object_names[GT_OBJECTS] = {"sched", "process", "syscalls"};
+constexpr const char* object_names[GT_OBJECTS] = {"sched", "process", "syscalls", "net", "tcp"};
 
 std::span<const std::byte> elf_of(std::size_t object) {
     std::size_t size = 0;
-    const void* bytes = object == GT_OBJECT_SCHED     ? sched_bpf__elf_bytes(&size)
-                        : object == GT_OBJECT_PROCESS ? process_bpf__elf_bytes(&size)
-                                                      : syscalls_bpf__elf_bytes(&size);
+    const void* bytes = object == GT_OBJECT_SCHED      ? sched_bpf__elf_bytes(&size)
+                        : object == GT_OBJECT_PROCESS  ? process_bpf__elf_bytes(&size)
+                        : object == GT_OBJECT_SYSCALLS ? syscalls_bpf__elf_bytes(&size)
+                        : object == GT_OBJECT_NET      ? net_bpf__elf_bytes(&size)
+                                                       : tcp_bpf__elf_bytes(&size);
     return {static_cast<const std::byte*>(bytes), size};
 }
 
@@ -68,7 +72,7 @@ void LoadedProbes::load_objects() {
             refused_[i] = to_string(object.error());  // for reports(): who starts us tells it once, not for each
             continue;
         }
-        for (const char* map : {"shared", "watched", "threads", "slots"})
+        for (const char* map : {"shared", "watched", "threads", "slots", "sockets"})
             if (const int fd = object->map_fd(map); fd >= 0) shared_maps.try_emplace(map, fd);
         objects_[i] = std::move(*object);
     }

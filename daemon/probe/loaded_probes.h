@@ -1,4 +1,4 @@
-// Probes on a real kernel: the three objects of bpf/ that share their maps, and that of foreign writes. Private to this
+// Probes on a real kernel: the objects of bpf/ that share their maps, and that of foreign writes. Private to this
 // room.
 #pragma once
 
@@ -38,9 +38,10 @@ public:
     [[nodiscard]] const ProbeFeatures& features() const override { return features_; }
     [[nodiscard]] std::vector<Drop> drops() const override;
     void sample_costs(Duration duration) override;
+    Duration sweep_sockets(MonoTime now) override;
 
-    /// Attaches the scheduler's and the process programs, or takes them off (a measurement of what they cost does it
-    /// many times a minute). What could not be attached is in reports().
+    /// Attaches the scheduler's, the network's and the process programs, or takes them off (a measurement of what they
+    /// cost does it many times a minute). What could not be attached is in reports().
     void attach();
     void detach();
 
@@ -50,6 +51,8 @@ private:
     void open_ring();
     void attach_scheduler();
     void attach_process();
+    void attach_network();
+    void attach_tcp();
     void try_window();
     void refuse_all(const std::string& reason);
     void end_sample_when_due(MonoTime now);
@@ -64,9 +67,11 @@ private:
     std::unique_ptr<EventRing> events_{};
     std::unique_ptr<SysctlProbe> sysctls_{};
     Attachment attachment_{};
-    std::uint32_t generation_ = 0;      ///< of attachments of the scheduler's programs
+    std::uint32_t generation_ = 0;      ///< of attachments of the scheduler's and the network's programs
     mutable CostMeter steady_costs_{};  ///< programs that are always attached
     mutable CostMeter window_costs_{};  ///< sampled over one whole window
+    Duration sweeps_took_{};            ///< CPU time of all sweeps over the sockets
+    std::uint64_t sweeps_ = 0;
     MonoTime sample_until_{};
     bool sample_next_window_ = false;
 };

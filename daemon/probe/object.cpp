@@ -152,6 +152,11 @@ int BpfObject::program_fd(const std::string& program) const {
     return found == nullptr || found->loaded == nullptr ? -1 : bpf_program__fd(found->loaded);
 }
 
+int BpfObject::link_fd(const std::string& program) const {
+    const Program* const found = find(program);
+    return found == nullptr || found->link == nullptr ? -1 : bpf_link__fd(found->link.get());
+}
+
 int BpfObject::map_fd(const std::string& map) const {
     const int fd = bpf_object__find_map_fd_by_name(object_.get(), map.c_str());
     return fd < 0 ? -1 : fd;

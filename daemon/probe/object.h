@@ -54,6 +54,7 @@ public:
     /// Marks a program as left out on purpose.
     void leave_out(const std::string& program, const std::string& reason);
     [[nodiscard]] bool attached(const std::string& program) const;
+    [[nodiscard]] int link_fd(const std::string& program) const;     ///< -1 when not attached
     [[nodiscard]] int program_fd(const std::string& program) const;  ///< -1 when not loaded
     [[nodiscard]] int map_fd(const std::string& map) const;          ///< -1 when there is none
     [[nodiscard]] const std::vector<Program>& programs() const { return programs_; }

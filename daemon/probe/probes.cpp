@@ -70,20 +70,28 @@ void LoadedProbes::drain_sysctl_writes(const std::function<void(const SysctlWrit
 }
 
 std::vector<ProbeReport> LoadedProbes::reports() const {
-    static constexpr const char* const programs[] = {"sched_switch", "sched_waking", "sched_wakeup_new",
-                                                     "thread_exit",  "process_exec", "process_exit",
-                                                     "process_fork", "sys_enter",    "sys_exit"};
+    struct Known {
+        const char* program;
+        gt_object object;
+    };
+    static constexpr Known programs[] = {
+        {"sched_switch", GT_OBJECT_SCHED},     {"sched_waking", GT_OBJECT_SCHED},
+        {"sched_wakeup_new", GT_OBJECT_SCHED}, {"thread_exit", GT_OBJECT_SCHED},
+        {"process_exec", GT_OBJECT_PROCESS},   {"process_exit", GT_OBJECT_PROCESS},
+        {"process_fork", GT_OBJECT_PROCESS},   {"sys_enter", GT_OBJECT_SYSCALLS},
+        {"sys_exit", GT_OBJECT_SYSCALLS},      {"sk_data_ready", GT_OBJECT_NET},
+        {"sock_recv_length", GT_OBJECT_NET},   {"inet_sock_set_state", GT_OBJECT_TCP},
+        {"tcp_receive_reset", GT_OBJECT_TCP},  {"sweep", GT_OBJECT_TCP},
+    };
     const MonoTime now = MonoClock::now();
     steady_costs_.charge(attachment_.scheduler.total(now));
     window_costs_.charge(attachment_.windows.total(now));
     std::vector<ProbeReport> reports;
-    for (const std::string name : programs) {
+    for (const auto& [known, owner] : programs) {
+        const std::string name = known;
         ProbeReport report;
         report.probe = name;
         report.tier = "none";
-        const std::size_t owner = name.starts_with("sys_")       ? GT_OBJECT_SYSCALLS
-                                  : name.starts_with("process_") ? GT_OBJECT_PROCESS
-                                                                 : GT_OBJECT_SCHED;
         report.windowed = owner == GT_OBJECT_SYSCALLS;
         report.reason = refused_[owner];
         if (const auto& object = objects_[owner]) {
@@ -91,11 +99,16 @@ std::vector<ProbeReport> LoadedProbes::reports() const {
             if (program != object->programs().end()) report.reason = program->reason;
             report.attached = report.windowed ? report.reason.empty() : object->attached(name);
         }
-        if (report.attached) report.tier = "tp_btf";
+        const bool sweep = name == "sweep";
+        if (report.attached) report.tier = sweep ? "iterator" : "tp_btf";
         const CostEstimate* cost = (report.windowed ? window_costs_ : steady_costs_).find(name);
         if (cost != nullptr) {
             report.runs = cost->runs();
             report.cpu_seconds = cost->cpu_seconds();
+        }
+        if (sweep) {
+            report.runs = sweeps_;
+            report.cpu_seconds = seconds(sweeps_took_);
         }
         reports.push_back(std::move(report));
     }
@@ -108,8 +121,9 @@ std::vector<ProbeReport> LoadedProbes::reports() const {
 }
 
 std::vector<Probes::Drop> LoadedProbes::drops() const {
-    static constexpr const char* const objects[GT_OBJECTS] = {"sched", "process", "syscalls"};
-    static constexpr const char* const reasons[GT_DROPS] = {"ring_full", "task_full", "stale", "heirs_full"};
+    static constexpr const char* const objects[GT_OBJECTS] = {"sched", "process", "syscalls", "net", "tcp"};
+    static constexpr const char* const reasons[GT_DROPS] = {"ring_full", "task_full", "stale", "heirs_full",
+                                                            "socket_full"};
     std::vector<Drop> drops;
     if (!shared_.valid()) return drops;
     const auto* shared = shared_.as<gt_shared>();
@@ -122,6 +136,8 @@ std::vector<Probes::Drop> LoadedProbes::drops() const {
     add(GT_OBJECT_PROCESS, GT_DROP_RING_FULL);
     add(GT_OBJECT_PROCESS, GT_DROP_HEIRS_FULL);
     add(GT_OBJECT_SYSCALLS, GT_DROP_TASK_FULL);
+    add(GT_OBJECT_NET, GT_DROP_STALE);
+    add(GT_OBJECT_NET, GT_DROP_SOCKET_FULL);
     if (sysctls_ != nullptr) drops.push_back({"sysctl", "ring_full", sysctls_->lost()});
     return drops;
 }

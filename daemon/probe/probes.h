@@ -5,6 +5,7 @@
 #include <array>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <set>
 #include <string>
 #include <vector>
@@ -21,7 +22,7 @@ namespace gotuned {
 /// What became of one BPF program: exported as gotuned_probe_attached{probe,tier,reason}.
 struct ProbeReport {
     std::string probe{};    ///< "sched_switch"
-    std::string tier{};     ///< "tp_btf", "cgroup", "none"
+    std::string tier{};     ///< "tp_btf", "iterator", "cgroup", "none"
     bool attached = false;  ///< windowed programs: could be attached when last tried
     bool windowed = false;
     std::string reason{};    ///< why not, in words; empty when attached
@@ -37,7 +38,7 @@ using ProbeEvent = gt_event;
 struct SlotDelta {
     std::uint64_t switches = 0;
     std::uint64_t migrations = 0;
-    Distribution epoll_wake{}, netpoll_sleep{}, timer_late{}, runq{};
+    Distribution epoll_wake{}, netpoll_sleep{}, timer_late{}, runq{}, netpoll_wait{};
     std::array<Distribution, GT_CLASSES> blocked{};
     std::array<Distribution, GT_CLASSES> window{};
     struct Jitter {
@@ -48,9 +49,29 @@ struct SlotDelta {
     struct Polls {
         std::uint64_t polls[2]{}, empty[2]{}, events[2]{};
     } polls{};
+    /// TCP: what happened, and what the last sweep over the sockets found.
+    struct Tcp {
+        Distribution connect_time{}, lifetime{};
+        std::uint64_t connects_failed = 0, resets = 0, established = 0, ended = 0, ended_here = 0, time_waits = 0;
+        /// Only when a sweep came since the slot was last taken: what all sockets sent since the sweep before.
+        struct Sent {
+            std::uint64_t segments = 0, retransmitted = 0;
+            Duration over{};
+            friend bool operator==(const Sent&, const Sent&) = default;
+        };
+        std::optional<Sent> sent{};
+        /// Of the last sweep; none before the first one met the process.
+        struct Open {
+            std::uint32_t open = 0, close_wait = 0, stale = 0;
+            friend bool operator==(const Open&, const Open&) = default;
+        };
+        std::optional<Open> now{};
+    } tcp{};
     Duration elapsed{};             ///< since the slot was last taken (or watched)
     Duration observed{};            ///< of it, time with the system-call window open
     Duration scheduler_observed{};  ///< of it, time with the scheduler probes attached: elapsed or 0
+    Duration tcp_observed{};        ///< of it, time with the TCP probes attached: elapsed or 0
+    Duration network_observed{};    ///< of it, time with sk_data_ready and sock_recv_length attached: elapsed or 0
 };
 
 /// What the kernel allows, found by looking and by trying.
@@ -117,6 +138,11 @@ public:
     /// Runs BPF_ENABLE_STATS for `duration` from now (the loop calls it now and then), so reports() can tell costs.
     /// The system-call probes are sampled over the next whole window instead. The formula is in costs.h.
     virtual void sample_costs(Duration duration) = 0;
+
+    /// Looks at the sockets of all watched processes: what take() gives as `tcp.now` and `tcp.sent` is of the last
+    /// sweep. One walk over the descriptors of the host, inside the kernel. Gives the CPU time it took; zero when it
+    /// cannot be.
+    virtual Duration sweep_sockets(MonoTime now) = 0;
 };
 
 }  // namespace gotuned

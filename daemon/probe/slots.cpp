@@ -22,6 +22,9 @@ void snapshot(gt_slot& live, gt_slot& copy) {
     take_maximum(live.netpoll_sleep, copy.netpoll_sleep);
     take_maximum(live.timer_late, copy.timer_late);
     take_maximum(live.runq, copy.runq);
+    take_maximum(live.netpoll_wait, copy.netpoll_wait);
+    take_maximum(live.connect_time, copy.connect_time);
+    take_maximum(live.lifetime, copy.lifetime);
     for (std::size_t i = 0; i < GT_CLASSES; ++i) {
         take_maximum(live.blocked[i], copy.blocked[i]);
         take_maximum(live.window[i], copy.window[i]);
@@ -72,6 +75,9 @@ Status SlotTable::watch(const ProcessId& process, MonoTime now, const Attachment
     lease->since = now;
     lease->windows = attachment.windows.total(now);
     lease->scheduler = attachment.scheduler.total(now);
+    lease->network = attachment.network.total(now);
+    lease->tcp = attachment.tcp.total(now);
+    lease->swept_at = now;
     if (const auto owner = owners_.find(process.pid); owner != owners_.end())
         new_lease(*maps_.shared, leases_.at(owner->second)->slot);  // the threads that exec left behind count anew
     owners_[process.pid] = process;
@@ -110,6 +116,20 @@ void SlotTable::forget_threads(pid_t pid) const {
     ::closedir(directory);
 }
 
+/// What the last sweep found, and what the sockets sent since the sweep before.
+void SlotTable::take_sweep(Lease& lease, const gt_tcp& counted, MonoTime swept_at, SlotDelta::Tcp& into) const {
+    if (counted.sweep == 0 || counted.sweep != maps_.shared->sweep) return;
+    into.now = {counted.open, counted.close_wait, counted.stale};
+    if (counted.sweep == lease.sweep) return;
+    if (swept_at > lease.swept_at)
+        into.sent = {counted.segments - lease.segments, counted.retransmitted - lease.retransmitted,
+                     swept_at - lease.swept_at};
+    lease.sweep = counted.sweep;
+    lease.swept_at = swept_at;
+    lease.segments = counted.segments;
+    lease.retransmitted = counted.retransmitted;
+}
+
 SlotDelta SlotTable::take(Lease& lease, MonoTime now, const Attachment& attachment) const {
     gt_slot copy;
     snapshot(maps_.slots[lease.slot], copy);
@@ -117,12 +137,19 @@ SlotDelta SlotTable::take(Lease& lease, MonoTime now, const Attachment& attachme
     delta.elapsed = now > lease.since ? now - lease.since : Duration::zero();
     const Duration windows = attachment.windows.total(now);
     const Duration scheduler = attachment.scheduler.total(now);
+    const Duration network = attachment.network.total(now);
     delta.observed = std::clamp(windows - lease.windows, Duration::zero(), delta.elapsed);
     delta.scheduler_observed = std::clamp(scheduler - lease.scheduler, Duration::zero(), delta.elapsed);
+    delta.network_observed = std::clamp(network - lease.network, Duration::zero(), delta.elapsed);
+    const Duration tcp = attachment.tcp.total(now);
+    delta.tcp_observed = std::clamp(tcp - lease.tcp, Duration::zero(), delta.elapsed);
+    take_sweep(lease, copy.tcp, attachment.swept_at, delta.tcp);
+    lease.tcp = tcp;
     lease.before = copy;
     lease.since = now;
     lease.windows = windows;
     lease.scheduler = scheduler;
+    lease.network = network;
     return delta;
 }
 

@@ -25,6 +25,9 @@ struct SlotMaps {
 struct Attachment {
     OpenTime windows{};
     OpenTime scheduler{};
+    OpenTime network{};
+    OpenTime tcp{};
+    MonoTime swept_at{};  ///< of the last sweep over the sockets
 };
 
 /// A slot is leased to one process at a time. Each lease has a new number: what a program running on another CPU
@@ -45,12 +48,18 @@ public:
 private:
     struct Lease {
         std::uint32_t slot = 0;
-        gt_slot before{};      ///< counters at the last take
-        MonoTime since{};      ///< of the last take
-        Duration windows{};    ///< the windows' total then
-        Duration scheduler{};  ///< the scheduler programs' total then
+        gt_slot before{};                               ///< counters at the last take
+        MonoTime since{};                               ///< of the last take
+        Duration windows{};                             ///< the windows' total then
+        Duration scheduler{};                           ///< the scheduler programs' total then
+        Duration network{};                             ///< the network programs' total then
+        Duration tcp{};                                 ///< the TCP programs' total then
+        std::uint32_t sweep = 0;                        ///< the last one that was taken; 0: none
+        MonoTime swept_at{};                            ///< when that was
+        std::uint64_t segments = 0, retransmitted = 0;  ///< counted then
     };
     SlotDelta take(Lease& lease, MonoTime now, const Attachment& attachment) const;
+    void take_sweep(Lease& lease, const gt_tcp& counted, MonoTime swept_at, SlotDelta::Tcp& into) const;
     void set_bit(pid_t pid);
     void clear_bit(pid_t pid);
     void forget_threads(pid_t pid) const;

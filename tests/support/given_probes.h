@@ -44,6 +44,12 @@ public:
     [[nodiscard]] const ProbeFeatures& features() const override { return features_; }
     [[nodiscard]] std::vector<Drop> drops() const override { return {}; }
     void sample_costs(Duration) override {}
+    Duration sweep_sockets(MonoTime) override {
+        ++sweeps;
+        return sweep_takes;
+    }
+    int sweeps = 0;
+    Duration sweep_takes{};
 
 private:
     SlotDelta hand_out(const ProcessId& process) {

@@ -69,6 +69,23 @@ TEST_CASE("limits take the smallest, counts and bytes the sum", "[metric_names]"
     CHECK(named(Signal::mem_rss).together == Together::sum);
     CHECK(named(Signal::cpu_usage).together == Together::sum);
     CHECK(named(Signal::cg_cpu_throttled).together == Together::mean);
+    CHECK(named(Signal::conn_open).together == Together::sum);
+}
+
+TEST_CASE("ratios are weighted by what they are a share of, what a namespace shares is not added up",
+          "[metric_names]") {
+    CHECK(named(Signal::tcp_retransmit_ratio).family == "gotuned_tcp_retransmit_ratio");
+    CHECK(named(Signal::tcp_retransmit_ratio).together == Together::weighted);
+    CHECK(named(Signal::tcp_retransmit_ratio).weight == Signal::tcp_segments);
+    CHECK(named(Signal::tcp_connect_success).weight == Signal::tcp_connect);
+    CHECK(named(Signal::conn_active_close).weight == Signal::conn_close);
+    CHECK(named(Signal::conn_stale).weight == Signal::conn_open);
+    CHECK(named(Signal::netpoll_empty_ratio).weight == Signal::netpoll_poll_rate);
+    CHECK(named(Signal::udp_rcvbuf_errors).family == "gotuned_udp_rcvbuf_errors_total");
+    CHECK(named(Signal::udp_rcvbuf_errors).together == Together::largest);
+    CHECK(named(Signal::netpoll_wait).family == "gotuned_netpoll_wait_seconds");
+    CHECK(named(Signal::conn_rate).family == "gotuned_conn_total");
+    CHECK(named(Signal::conn_lifetime).family == "gotuned_conn_lifetime_seconds");
 }
 
 TEST_CASE("a family has one kind, and each of its signals labels of its own", "[metric_names]") {

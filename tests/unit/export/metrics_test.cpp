@@ -175,6 +175,27 @@ TEST_CASE("ratios of polls and jitter are weighted by what they are made of", "[
     CHECK(sample(metrics, "gotuned_syscall_jitter_seconds{service=\"s\"}") == Approx(std::sqrt((3 * 9e-6 + 1e-6) / 4)));
 }
 
+TEST_CASE("a service's retransmission ratio is that of all its segments, and what a namespace lost is lost once",
+          "[metrics]") {
+    World world;
+    Metrics metrics(SeriesLimits{});
+    const auto add = [&world](pid_t pid, double segments, double share) {
+        world.process(pid, "s", [&](SignalTable& table) {
+            table.set(Signal::tcp_segments, over(rate(segments), tick));
+            table.set(Signal::tcp_retransmit_ratio, over(ratio(share), tick));
+            table.set(Signal::udp_rcvbuf_errors, over(rate(2), tick));
+        });
+    };
+    for (int i = 0; i < 3; ++i) {
+        add(1, 300, 0.0);
+        add(2, 100, 0.2);
+        world.tell(metrics);
+        CHECK(sample(metrics, "gotuned_tcp_retransmit_ratio{service=\"s\"}") == Approx(0.05));
+        CHECK(sample(metrics, "gotuned_tcp_segments_total{service=\"s\"}") == Approx(2000 * (i + 1)));
+        CHECK(sample(metrics, "gotuned_udp_rcvbuf_errors_total{service=\"s\"}") == Approx(10 * (i + 1)));
+    }
+}
+
 TEST_CASE("an absent signal is no number, but is counted with its reason", "[metrics]") {
     World world;
     Metrics metrics({});

@@ -9,7 +9,7 @@ using namespace std::chrono_literals;
 
 namespace {
 
-const Absent no_window{Absence::not_observed, {}};
+const SlotAbsences absences{{Absence::not_observed, {}}, {Absence::not_attached, "no such tracepoint"}};
 
 SlotDelta five_seconds(Duration observed) {
     SlotDelta delta;
@@ -20,7 +20,7 @@ SlotDelta five_seconds(Duration observed) {
 }
 SignalTable signals_of(const SlotDelta& delta) {
     SignalTable table;
-    set_slot_signals(table, delta, no_window);
+    set_slot_signals(table, delta, absences);
     return table;
 }
 const Distribution& distribution(const SignalTable& table, Signal id) {
@@ -140,6 +140,19 @@ TEST_CASE("before any time has passed nothing is known") {
     const SignalTable table = signals_of(delta);
     CHECK(absence(table, Signal::epoll_wake) == Absence::not_observed);
     CHECK(absence(table, Signal::errors_emfile) == Absence::not_observed);
+}
+
+TEST_CASE("without the network probes netpoll.wait says why it is absent, and with them it is there") {
+    SlotDelta delta = five_seconds(200ms);
+    CHECK(signals_of(delta).get(Signal::netpoll_wait).value.absent() ==
+          Absent{Absence::not_attached, "no such tracepoint"});
+    delta.network_observed = 5s;
+    CHECK(distribution(signals_of(delta), Signal::netpoll_wait).count() == 0);
+    delta.netpoll_wait.record(3ms);
+    CHECK_FALSE(is_empty(delta));
+    const SignalTable table = signals_of(delta);
+    CHECK(distribution(table, Signal::netpoll_wait).count() == 1);
+    CHECK(table.get(Signal::netpoll_wait).exposure == Exposure{5s, 5s});
 }
 
 TEST_CASE("polls are counted whatever their timeout") {

@@ -154,7 +154,7 @@ TEST_CASE("what this version does not have yet says so by name") {
     CHECK(contains(refused("time_to(fd.used, fd.limit, 5m) < 3s").message, "time_to() is not built yet"));
     CHECK(contains(refused("app(\"x\") > 3").message, "app() is not built yet"));
     CHECK(contains(refused("prometheus(\"x\") > 3").message, "prometheus() is not built yet"));
-    CHECK(contains(refused("netpoll.wait.p99 > 3s").message, "netpoll.wait.p99 is not measured yet"));
+    CHECK(contains(refused("goroutine.netpoll.p99 > 3s").message, "goroutine.netpoll.p99 is not measured yet"));
     CHECK(contains(refused("host.block.sda.await > 3s").message, "not measured yet"));
 }
 

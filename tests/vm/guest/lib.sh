@@ -85,6 +85,10 @@ metric_is_there() { curl -fsS "$METRICS" | grep "$1" >/dev/null; }
 logged() { journalctl --quiet --no-pager -o cat _SYSTEMD_INVOCATION_ID="$(systemctl show -P InvocationID gotuned)" | grep -F -- "$1"; }
 # probe NAME: "attached", or why it is not.
 probe() { status ".probes[] | select(.probe == \"$1\") | if .attached then \"attached\" else .reason end"; }
+# not_attached: the probes that are not, but for those for which this kernel is too old.
+not_attached() {
+    status '[.probes[] | select((.attached | not) and (.reason | test("no such tracepoint|unknown func|of no use without") | not)) | .probe] | join(" ")'
+}
 # signal TARGET NAME: as text; of one that is absent "absent: " and why.
 signal() {
     gotunectl --json signals "$1" | jq -er --arg name "$2" '[.targets[].signals[$name] | values][0] |

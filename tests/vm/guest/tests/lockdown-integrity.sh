@@ -8,5 +8,5 @@ settings
 raises_a_limit
 expect_equal "status knows the mode" "$(status .kernel.lockdown)" integrity
 expect_equal "all probes are attached but the one that the default unit withholds" \
-    "$(status '[.probes[] | select(.attached | not) | .probe] | join(" ")')" sysctl_write
+    "$(not_attached)" sysctl_write
 feature "lockdown=integrity" "all probes"

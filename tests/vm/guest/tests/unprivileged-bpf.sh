@@ -7,7 +7,7 @@ for value in 0 2 1; do
     sysctl -qw kernel.unprivileged_bpf_disabled=$value || continue
     start_gotuned
     # That one wants a capability which the default unit withholds.
-    expect_equal "all probes but one attach with $value" "$(status '[.probes[] | select(.attached | not) | .probe] | join(" ")')" sysctl_write
+    expect_equal "all probes but one attach with $value" "$(not_attached)" sysctl_write
     stop_gotuned
 done
 feature "kernel.unprivileged_bpf_disabled 0, 1, 2" "makes no difference"
