@@ -107,6 +107,9 @@ void Daemon::Impl::rulebook_was_loaded(const RulebookPtr& before) {
     observer_->want_sysctls(std::move(sysctls));
     observer_->name_services([this](const GoProcess& process) { return service_of(process); });
     processes_->keep_environment(rulebook->environment);
+    outside_->want(rulebook->outside);
+    if (!rulebook->outside.queries.empty() && settings_.prometheus.empty())
+        log_warning("rules ask prometheus(\"…\"), and gotuned.yaml names no Prometheus: these conditions stay unknown");
     engine_->rulebook_changed(*rulebook);
     preflight_ = preflight(engine_options(), *rulebook);
     look_for_conflicts(*rulebook);

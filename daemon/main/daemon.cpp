@@ -83,6 +83,11 @@ Status Daemon::Impl::start() {
     observe.roots = roots_;
     observer_ = Observer::make(observe, probes_.get());
     observer_->name_services([this](const GoProcess& process) { return service_of(process); });
+    OutsideReader::Options outside;
+    outside.prometheus = settings_.prometheus;
+    outside_ = OutsideReader::make(outside);
+    if (auto source = loop_.on_io(outside_->fd(), EPOLLIN, [this] { outside_->complete(clock_.mono()); }))
+        outside_source_ = std::move(*source);
     rulebook_was_loaded(nullptr);
 
     if (auto done = open_servers(); !done) return done;

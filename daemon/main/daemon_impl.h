@@ -21,6 +21,7 @@
 #include "main/rulebook_store.h"
 #include "main/windows.h"
 #include "observe/observer.h"
+#include "observe/outside.h"
 #include "probe/probes.h"
 #include "rulebook/evaluator.h"
 #include "tune/engine.h"
@@ -96,6 +97,7 @@ private:
     std::unique_ptr<ProcessTable> processes_;
     std::unique_ptr<Probes> probes_;
     std::unique_ptr<Observer> observer_;
+    std::unique_ptr<OutsideReader> outside_;
     std::unique_ptr<RulebookStore> rulebook_;
     RuleState rule_state_;
     SnapshotPtr snapshot_;
@@ -119,7 +121,8 @@ private:
     bool stopping_ = false;
 
     EventSource tick_timer_, open_timer_, close_timer_, reload_timer_, end_timer_;
-    EventSource probe_source_, sysctl_source_, inspector_source_, engine_source_, history_source_, files_source_;
+    EventSource probe_source_, sysctl_source_, inspector_source_, engine_source_, history_source_, files_source_,
+        outside_source_;
     EventSource term_source_, int_source_, hup_source_;
 };
 

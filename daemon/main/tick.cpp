@@ -115,6 +115,8 @@ void Daemon::Impl::tick() {
         if (const auto* cgroup = std::get_if<CgroupId>(&adjustment.target)) observer_->touch(*cgroup);
     }
 
+    observer_->outside(outside_->readings(began, settings_.tick));
+    outside_->tick(began);
     snapshot_ = observer_->observe(scheduled, clock_.wall(), live);
     const RulebookPtr& rulebook = rulebook_->running();
     if (!recovered_) {

@@ -57,6 +57,8 @@ public:
         for (auto& [id, watched] : processes_) watched.name(service_of(watched.process()));
     }
 
+    void outside(std::shared_ptr<const OutsideReadings> readings) override { outside_ = std::move(readings); }
+
     SnapshotPtr observe(MonoTime scheduled, WallTime wall, std::vector<LiveAdjustment> adjustments) override {
         auto snapshot = std::make_shared<Snapshot>();
         snapshot->sequence = ++sequence_;
@@ -65,6 +67,7 @@ public:
         snapshot->window = sequence_ == 1 ? Duration::zero() : scheduled - last_at_;
         last_at_ = scheduled;
         snapshot->adjustments = std::move(adjustments);
+        snapshot->outside = outside_;
         snapshot->host = host_.read(options_.clock->mono());
         sweep_sockets();
         observe_processes(*snapshot);
@@ -132,6 +135,7 @@ private:
     std::map<ProcessId, WatchedProcess> processes_{};
     std::map<ProcessId, std::shared_ptr<const ProcessState>> exited_{};
     std::map<CgroupId, WatchedCgroup> cgroups_{};
+    std::shared_ptr<const OutsideReadings> outside_{};
     std::uint64_t sequence_ = 0;
     MonoTime last_at_{};
 };

@@ -42,6 +42,9 @@ public:
     /// Names a process's service (operator's target names come first); asked once for each process and after a reload.
     virtual void name_services(std::function<std::string(const GoProcess&)> name) = 0;
 
+    /// What was read outside, for the next Snapshots.
+    virtual void outside(std::shared_ptr<const OutsideReadings> readings) = 0;
+
     /// `scheduled` is the tick's planned time.
     virtual SnapshotPtr observe(MonoTime scheduled, WallTime wall, std::vector<LiveAdjustment> adjustments) = 0;
 };

@@ -16,6 +16,7 @@
 #include "base/time.h"
 #include "base/value.h"
 #include "discover/go_process.h"
+#include "observe/outside_readings.h"
 #include "observe/signal.h"
 
 namespace gotuned {
@@ -142,6 +143,7 @@ struct Snapshot {
     std::map<CgroupId, std::shared_ptr<const CgroupState>> cgroups{};
     std::map<ProcessId, std::shared_ptr<const ProcessState>> processes{};
     std::vector<LiveAdjustment> adjustments{};
+    std::shared_ptr<const OutsideReadings> outside{};  ///< null: no rule asks for any
 
     /// The cgroup of a process; null when it has none that we could read.
     [[nodiscard]] const CgroupState* cgroup_of(const ProcessState& process) const;

@@ -48,11 +48,15 @@ enum class Function : std::uint8_t {
     original,
     present,
     env,
-    sysctl
+    sysctl,
+    app,
+    prometheus
 };
 /// As it is written: "max_over", "host.sysctl".
 std::string_view to_string(Function function);
 std::optional<Function> parse_function(std::string_view name);
+/// Those whose one argument is a text: env, host.sysctl, app, prometheus.
+bool takes_text(Function function);
 /// Those with memory: rate, avg, max_over, p50, p90, p99.
 bool is_widened(Function function);
 
@@ -61,8 +65,9 @@ struct Node {
     Operator op = Operator::none;
     Function function = Function::none;
     std::size_t offset = 0;
-    std::string text{};  ///< literal: as written; signal: its name; env, sysctl, original: the name meant
-    Value literal{};     ///< of a literal
+    std::string
+        text{};       ///< literal: as written; signal: its name; env, sysctl, original, app, prometheus: what is meant
+    Value literal{};  ///< of a literal
     std::vector<std::unique_ptr<Node>> parts{};
 
     // From here on: the checker's.

@@ -40,6 +40,7 @@ public:
         unknown_overrides();
         check_yields_to(rules_, errors_);
         check_owners(rules_, errors_);
+        check_app(rules_, rulebook_->targets, errors_);
         if (!errors_.none()) return tl::unexpected(errors_.take());
         return result();
     }
@@ -84,6 +85,14 @@ private:
             TargetDefinition target{.name = key.text, .place = file.place(key.offset)};
             clauses(file, map.find("match"), target.match);
             clauses(file, map.find("not"), target.not_);
+            if (const YamlNode* metrics = map.find("metrics"); metrics != nullptr && metrics->is(Kind::scalar)) {
+                target.metrics = metrics->text;
+                if (auto wrong = check_loopback_url(target.metrics); !wrong)
+                    errors_.add(file, metrics->offset,
+                                fmt::format("{} is no address of a metrics page: {}", clean_text(metrics->text, 120),
+                                            wrong.error().what),
+                                wrong.error().hint);
+            }
             if (const YamlNode* match = map.find("match");
                 match != nullptr && match->is(Kind::map) && match->keys.empty()) {
                 errors_.add(file, match->offset, "match is empty",
@@ -182,6 +191,18 @@ private:
         all.sysctls.merge(needs.sysctls);
         all.environment.merge(needs.environment);
         all.originals.merge(needs.originals);
+        all.app.merge(needs.app);
+        rulebook_->outside.queries.insert(needs.queries.begin(), needs.queries.end());
+        all.queries.merge(needs.queries);
+    }
+    void need_page(const Rule& rule, const std::string& target) {
+        for (const TargetDefinition& definition : rulebook_->targets) {
+            if (definition.name != target || rule.app.empty()) continue;
+            OutsideWanted::App& page = rulebook_->outside.app[target];
+            page.url = definition.metrics;
+            for (const std::string& text : rule.app)
+                if (auto selector = parse_sample_selector(text)) page.samples.emplace(text, std::move(*selector));
+        }
     }
     RulebookPtr result() {
         // The operator's rules win a knob over packaged ones.
@@ -196,6 +217,7 @@ private:
                 constexpr std::string_view sysctl = "sysctl.";
                 if (adjust.knob.starts_with(sysctl)) rulebook_->needs.sysctls.insert(adjust.knob.substr(sysctl.size()));
             }
+            for (const std::string& name : rule.targets) need_page(rule, name);
             rulebook_->rules.push_back(std::move(rule));
         }
         rulebook_->profile = sources_.profile;

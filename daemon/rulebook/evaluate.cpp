@@ -195,6 +195,10 @@ private:
                 return look_up_environment(node, context_);
             case Function::sysctl:
                 return look_up_sysctl(node, context_);
+            case Function::app:
+                return look_up_app(node, context_);
+            case Function::prometheus:
+                return look_up_query(node, context_);
             case Function::none:
                 break;
         }

@@ -101,8 +101,8 @@ private:
         cell.round = memory_.round;
         const bool news = !cell.evaluated || snapshot_.at > cell.last;
         const auto& groups = groups_of(rule, target);
-        const EvaluationContext plain{snapshot_, target, {}};
-        EvaluationContext live{snapshot_, target, {}};
+        const EvaluationContext plain{snapshot_, target, {}, targets_.page_of(rule, target)};
+        EvaluationContext live = plain;
         for (const LiveGroup& group : groups)
             live.adjustments.insert(live.adjustments.end(), group.adjustments.begin(), group.adjustments.end());
 

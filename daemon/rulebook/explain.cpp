@@ -20,14 +20,15 @@ Result<Explanation> explain(const Rulebook& rulebook, const Snapshot& snapshot, 
     }
     Explanation explanation;
     explanation.needed = rule->for_;
-    explanation.note = RuleTargets(rulebook, snapshot).why_not(*rule, target);
+    RuleTargets targets(rulebook, snapshot);
+    explanation.note = targets.why_not(*rule, target);
     if (scope_of(target) != rule->scope) return explanation;
 
     static const Cell nothing{};
     const auto found = state.data().cells.find({rule->name, target});
     const Cell& cell = found == state.data().cells.end() ? nothing : found->second;
-    const EvaluationContext plain{snapshot, target, {}};
-    EvaluationContext live{snapshot, target, {}};
+    const EvaluationContext plain{snapshot, target, {}, targets.page_of(*rule, target)};
+    EvaluationContext live = plain;
     for (const LiveAdjustment& adjustment : snapshot.adjustments)
         if (adjustment.rule == rule->name && adjustment.target == target) live.adjustments.push_back(&adjustment);
 

@@ -51,6 +51,8 @@ private:
         if (node.function == Function::sysctl) needs.sysctls.insert(node.text);
         if (node.function == Function::env) needs.environment.insert(node.text);
         if (node.function == Function::original) needs.originals.insert(node.text);
+        if (node.function == Function::app) needs.app.insert(node.text);
+        if (node.function == Function::prometheus) needs.queries.insert(node.text);
         for (const NodePtr& part : node.parts) collect(*part, needs);
     }
     static bool reads(const Node& node) {
@@ -60,6 +62,8 @@ private:
             case Function::original:
             case Function::env:
             case Function::sysctl:
+            case Function::app:
+            case Function::prometheus:
                 return true;
             default:
                 break;
@@ -72,7 +76,7 @@ private:
         if (reads(*root_)) return std::nullopt;
         static const Snapshot nothing{};
         const Reading<Value> value =
-            evaluate_tree(*root_, EvaluationContext{nothing, HostId{}, {}}, ExpressionState(checked_));
+            evaluate_tree(*root_, EvaluationContext{nothing, HostId{}, {}, {}}, ExpressionState(checked_));
         return value ? std::optional<Value>(*value) : std::nullopt;
     }
 

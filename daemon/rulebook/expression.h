@@ -58,6 +58,8 @@ struct EvaluationContext {
     TargetId target{};
     /// The live adjustments of the rule on this target (original(knob), before(x)); empty outside expect, undo_when.
     std::vector<const LiveAdjustment*> adjustments{};
+    /// The target definition whose metrics page app() reads; empty: none.
+    std::string app{};
 };
 
 class Expression {
@@ -79,10 +81,11 @@ public:
     [[nodiscard]] virtual std::optional<Value> constant() const = 0;
     /// The arguments of before(x) inside, printed: main captures their values when the rule fires.
     [[nodiscard]] virtual std::vector<std::shared_ptr<const Expression>> before_arguments() const = 0;
-    /// Signals, sysctls, environment names, knobs of original() that are read.
+    /// Signals, sysctls, environment names, knobs of original(), samples of app(), queries of prometheus() that are
+    /// read.
     struct Needs {
         std::set<Signal> signals;
-        std::set<std::string> sysctls, environment, originals;
+        std::set<std::string> sysctls, environment, originals, app, queries;
     };
     [[nodiscard]] virtual Needs needs() const = 0;
     friend bool operator==(const Expression& a, const Expression& b) { return a.print() == b.print(); }

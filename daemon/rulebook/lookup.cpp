@@ -78,6 +78,13 @@ std::string squeezed(std::string_view raw) {
     return out;
 }
 
+Reading<Value> outside_number(const std::map<std::string, Reading<double>>& readings, const std::string& name) {
+    const auto found = readings.find(name);
+    if (found == readings.end()) return Absent{Absence::not_observed, "was not asked for"};
+    if (!found->second) return found->second.absent();
+    return quantity(*found->second, unit::count);
+}
+
 }  // namespace
 
 const SignalReading* find_reading(Signal signal, const EvaluationContext& context) {
@@ -158,6 +165,20 @@ Reading<Value> look_up_sysctl(const Node& node, const EvaluationContext& context
     if (found == context.snapshot.host.sysctls.end()) return Absent{Absence::not_observed, node.text + " was not read"};
     if (!found->second) return found->second.absent();
     return from_outside(node, *found->second);
+}
+
+Reading<Value> look_up_app(const Node& node, const EvaluationContext& context) {
+    const auto& outside = context.snapshot.outside;
+    if (outside == nullptr || context.app.empty()) return Absent{Absence::not_observed, "no metrics page was read"};
+    const auto page = outside->app.find(context.app);
+    if (page == outside->app.end()) return Absent{Absence::not_observed, "no metrics page of " + context.app};
+    return outside_number(page->second, node.text);
+}
+
+Reading<Value> look_up_query(const Node& node, const EvaluationContext& context) {
+    const auto& outside = context.snapshot.outside;
+    if (outside == nullptr) return Absent{Absence::not_observed, "Prometheus was not asked"};
+    return outside_number(outside->prometheus, node.text);
 }
 
 Reading<Value> look_up_environment(const Node& node, const EvaluationContext& context) {

@@ -29,8 +29,10 @@ constexpr std::array functions{
     FunctionName{Function::present, "present"},
     FunctionName{Function::env, "env"},
     FunctionName{Function::sysctl, "host.sysctl"},
+    FunctionName{Function::app, "app"},
+    FunctionName{Function::prometheus, "prometheus"},
 };
-constexpr std::array<std::string_view, 4> unbuilt_functions{"slope", "time_to", "app", "prometheus"};
+constexpr std::array<std::string_view, 2> unbuilt_functions{"slope", "time_to"};
 /// Names that belong to the `to` of cpu.affinity alone, where the loader reads them.
 constexpr std::array<std::string_view, 3> placements{"pack", "spread", "away_from"};
 
@@ -258,7 +260,7 @@ private:
         auto node = make(NodeKind::call, name.offset);
         if (!node) return node;
         (*node)->function = *function;
-        if (*function == Function::env || *function == Function::sysctl || *function == Function::original) {
+        if (takes_text(*function) || *function == Function::original) {
             const Token argument = take();
             if (argument.kind != (*function == Function::original ? Token::Kind::knob : Token::Kind::text))
                 return error(argument.offset, fmt::format("{}() takes a name", name.text),
@@ -331,6 +333,18 @@ std::optional<Function> parse_function(std::string_view name) {
     for (const FunctionName& entry : functions)
         if (entry.name == name) return entry.function;
     return std::nullopt;
+}
+
+bool takes_text(Function function) {
+    switch (function) {
+        case Function::env:
+        case Function::sysctl:
+        case Function::app:
+        case Function::prometheus:
+            return true;
+        default:
+            return false;
+    }
 }
 
 bool is_widened(Function function) {

@@ -36,7 +36,7 @@ void print_binary(const Node& node, int left, int right, std::string& out) {
 void print_call(const Node& node, std::string& out) {
     out += to_string(node.function);
     out += '(';
-    if (node.function == Function::env || node.function == Function::sysctl) out += quote_text(node.text);
+    if (takes_text(node.function)) out += quote_text(node.text);
     if (node.function == Function::original) out += node.text;
     for (std::size_t i = 0; i < node.parts.size(); ++i) {
         if (i > 0) out += ", ";

@@ -107,4 +107,25 @@ void check_owners(const std::vector<ReadRule>& rules, Errors& errors) {
     }
 }
 
+void check_app(const std::vector<ReadRule>& rules, const std::vector<TargetDefinition>& targets, Errors& errors) {
+    for (const ReadRule& read : rules) {
+        if (read.app_at.empty()) continue;
+        const auto& [file, offset] = read.app_at.front();
+        if (read.rule.targets.empty()) {
+            const bool host = read.rule.scope == Scope::host;
+            errors.add(*file, offset, "app() reads the metrics page of a target, and this rule names none",
+                       host ? "a rule of host scope has no targets: ask prometheus(\"…\")"
+                            : "write targets: [NAME], and metrics: http://127.0.0.1:8080/metrics in that target");
+        }
+        for (const std::string& name : read.rule.targets) {
+            const auto found = std::find_if(targets.begin(), targets.end(),
+                                            [&](const TargetDefinition& target) { return target.name == name; });
+            if (found != targets.end() && found->metrics.empty())
+                errors.add(*file, offset,
+                           fmt::format("app() reads the metrics page of target {}, which names none", name),
+                           "add metrics: http://127.0.0.1:8080/metrics to the target");
+        }
+    }
+}
+
 }  // namespace gotuned

@@ -14,4 +14,7 @@ void check_yields_to(const std::vector<ReadRule>& rules, Errors& errors);
 /// of one target. Elsewhere the loser is reported at run time.
 void check_owners(const std::vector<ReadRule>& rules, Errors& errors);
 
+/// app() reads the metrics page of a target: a rule with it has targets, and each of them names its page.
+void check_app(const std::vector<ReadRule>& rules, const std::vector<TargetDefinition>& targets, Errors& errors);
+
 }  // namespace gotuned

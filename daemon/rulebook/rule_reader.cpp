@@ -59,6 +59,15 @@ public:
         mode();
         originals(rule.undo_when, find("undo_when"));
         originals(rule.verify.expect, find("verify", "expect"));
+        apps(rule.when, find("when"));
+        apps(rule.undo_when, find("undo_when"));
+        apps(rule.verify.expect, find("verify", "expect"));
+        for (std::size_t i = 0; i < rule.adjust.size(); ++i) {
+            if (rule.adjust[i].to == nullptr) continue;
+            const auto names = rule.adjust[i].to->needs().app;
+            rule.app.insert(names.begin(), names.end());
+            if (!names.empty() && i < out_.adjust_at.size()) out_.app_at.push_back(out_.adjust_at[i]);
+        }
         return std::move(out_);
     }
 
@@ -194,6 +203,15 @@ private:
                 *found.file, found.file->offset_in(*found.node, at == std::string::npos ? 0 : at),
                 fmt::format("this rule does not adjust {}, so it has no original of it", clean_text(knob, 80)));
         }
+    }
+
+    void apps(const ExpressionPtr& expression, const Found& found) {
+        if (!expression || !found) return;
+        const auto names = expression->needs().app;
+        out_.rule.app.insert(names.begin(), names.end());
+        const std::size_t at = found.node->text.find("app");
+        if (!names.empty())
+            out_.app_at.emplace_back(found.file, found.file->offset_in(*found.node, at == std::string::npos ? 0 : at));
     }
 
     const RuleSource& source_;

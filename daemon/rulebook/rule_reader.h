@@ -38,6 +38,7 @@ struct ReadRule {
     const YamlFile* file = nullptr;
     std::vector<std::pair<const YamlFile*, std::size_t>> yields_to_at{};  ///< beside rule.yields_to
     std::vector<std::pair<const YamlFile*, std::size_t>> adjust_at{};     ///< beside rule.adjust
+    std::vector<std::pair<const YamlFile*, std::size_t>> app_at{};        ///< the first app() of each expression
 };
 
 /// The maps have been checked against their tables. Errors are reported; the rule is then as good as it could be read.

@@ -98,6 +98,17 @@ std::string RuleTargets::why_not(const Rule& rule, const TargetId& target) {
     return not_in_targets(rule);
 }
 
+std::string RuleTargets::page_of(const Rule& rule, const TargetId& target) {
+    if (rule.app.empty() || rule.targets.empty()) return {};
+    if (rule.targets.size() == 1) return rule.targets.front();
+    for (const std::string& name : rule.targets) {
+        const auto& known = members(name);
+        if (std::any_of(known.begin(), known.end(), [&](const ProcessId& id) { return overlap(id, target); }))
+            return name;
+    }
+    return {};
+}
+
 bool RuleTargets::left(const TargetId& target) const {
     if (const auto* id = std::get_if<ProcessId>(&target)) {
         const ProcessState* state = process(*id);

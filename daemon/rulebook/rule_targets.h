@@ -18,6 +18,8 @@ public:
     std::vector<TargetId> of(const Rule& rule);
     /// Empty when it is one of them; else "opted out by environment", "does not match: not in targets [payments]", …
     std::string why_not(const Rule& rule, const TargetId& target);
+    /// The target definition whose metrics page app() reads for this target; empty when the rule reads none.
+    std::string page_of(const Rule& rule, const TargetId& target);
     /// A process that has ended.
     [[nodiscard]] bool left(const TargetId& target) const;
     /// One is the other or lies within it: a process in its cgroup, everything in the host.

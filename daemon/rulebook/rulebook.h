@@ -33,6 +33,7 @@ struct TargetDefinition {
     std::string name{};
     std::vector<MatchClause> match{};
     std::vector<MatchClause> not_{};
+    std::string metrics{};  ///< address of its metrics page, which app("…") reads; empty: none
     Place place{};
 };
 /// Whether a process matches a definition. Pure; a regex was compiled and checked at load.
@@ -71,6 +72,7 @@ struct Rule {
     std::string source{};
     Scope scope = Scope::process;
     std::vector<std::string> targets{};  ///< empty: every Go process (or its cgroup)
+    std::set<std::string> app{};         ///< what app("…") names in any of its expressions
     ExpressionPtr when{};
     Duration for_{};
     std::vector<Adjust> adjust{};
@@ -98,6 +100,7 @@ struct Rulebook {
     /// Everything any rule reads, so that observe reads it.
     Expression::Needs needs{};
     std::set<std::string> environment{};  ///< env names in match, not and env()
+    OutsideWanted outside{};              ///< pages and queries behind app() and prometheus()
 
     [[nodiscard]] const Rule* find(std::string_view name) const;
 };

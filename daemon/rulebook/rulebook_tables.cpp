@@ -35,6 +35,10 @@ constexpr Table match_table = {"match", "match",
 constexpr std::array target_fields = {
     Field{.key = "match", .type = map, .doc = "what a process must match", .required = true, .table = &match_table},
     Field{.key = "not", .type = map, .doc = "what it must not match: any key excludes", .table = &match_table},
+    Field{.key = "metrics",
+          .type = text,
+          .doc = "address of its own metrics page on this host's loopback, which app(\"…\") reads: "
+                 "http://127.0.0.1:8080/metrics"},
 };
 constexpr Table target_table = {"a target", "target", "A name for a set of Go processes.", target_fields};
 

@@ -121,6 +121,12 @@ constexpr std::array settings_fields = {
           .doc = "label, and default of env(\"GOTUNED_ENVIRONMENT\")",
           .nullable = true},
     Field{.key = "tick", .type = time, .doc = "time between Snapshots", .fallback = "5s", .least = 0.1, .most = 600},
+    Field{.key = "prometheus",
+          .type = text,
+          .doc =
+              "address of the Prometheus that prometheus(\"…\") in rules asks, every 15 s or at each tick if that is "
+              "longer: http://127.0.0.1:9090",
+          .nullable = true},
     Field{.key = "listen",
           .type = texts,
           .doc = "addresses of the HTTP server: host:port, [v6]:port, unix:/path",
@@ -214,6 +220,12 @@ Settings read_settings(const YamlFile& file, Errors& errors) {
     set_text(settings.environment, root.find("environment"));
     set(settings.tick, read_time(root.find("tick")));
     set(settings.plain, read_flag(root.find("plain")));
+    set_text(settings.prometheus, root.find("prometheus"));
+    if (const std::string& url = settings.prometheus;
+        !url.empty() && !url.starts_with("http://") && !url.starts_with("https://"))
+        errors.add(file, root.find("prometheus")->offset,
+                   fmt::format("{} is no address of a Prometheus", clean_text(url, 120)),
+                   "write http://127.0.0.1:9090");
     read_listen(file, root.find("listen"), settings, errors);
     set(settings.probes.budget, read_ratio(in("probes", "budget")));
     only_default(file, in("probes", "budget"), settings.probes.budget == defaults.probes.budget,

@@ -15,6 +15,7 @@ struct Settings {
     std::string profile = "observe";
     std::string environment{};
     Duration tick = std::chrono::seconds(5);
+    std::string prometheus{};  ///< address of the Prometheus that prometheus("…") asks; empty: none
     std::vector<std::string> listen{"127.0.0.1:9713"};  ///< also "unix:/path"
     std::string web_config{};                           ///< path; empty: none
     bool plain = false;                                 ///< a non-loopback listen without web_config needs it

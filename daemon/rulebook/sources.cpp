@@ -84,14 +84,25 @@ SourceSet collect_sources(const RulebookSources& sources, Errors& errors) {
     paths.insert(paths.end(), sources.files.begin(), sources.files.end());
     std::vector<SourceText> own;
     std::set<std::string> names;
+    std::vector<std::string> empty;
     for (const std::string& path : paths) {
         std::optional<std::string> text = read_source(path, errors);
         if (!text) continue;
         SourceText source{path, std::move(*text), false};
         names.insert(source.name());
-        if (!blank_text(source.text)) own.push_back(std::move(source));
+        if (!blank_text(source.text))
+            own.push_back(std::move(source));
+        else
+            empty.push_back(path);
     }
-    for (const std::string& name : yaml_files(sources.packaged, errors)) {
+    const std::vector<std::string> packaged = yaml_files(sources.packaged, errors);
+    // What a copy onto a full disk leaves: its rules would be gone, and what they hold undone.
+    for (const std::string& path : empty) {
+        const std::string name = path.substr(path.rfind('/') + 1);
+        if (!packaged.empty() && std::find(packaged.begin(), packaged.end(), name) == packaged.end())
+            add(errors, path, "the file is empty, and masks no packaged one", "remove it, or write its rules");
+    }
+    for (const std::string& name : packaged) {
         if (names.contains(name)) {
             set.packaged_whole = false;
             continue;

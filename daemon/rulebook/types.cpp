@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "base/files.h"
 #include "base/text.h"
 #include "rulebook/knob_catalogue.h"
 
@@ -303,6 +304,12 @@ private:
                 return outside(node, "an environment variable");
             case Function::sysctl:
                 return outside(node, "a sysctl");
+            case Function::app:
+                return app(node);
+            case Function::prometheus:
+                if (trim(node.text).empty()) return error(node, "prometheus() names a query");
+                node.type = number;
+                return {};
         }
         return {};
     }
@@ -434,6 +441,15 @@ private:
             case KnobInfo::Takes::text:
                 return error(node, fmt::format("{} changes nothing: it has no original", node.text));
         }
+        return {};
+    }
+    static Check app(Node& node) {
+        if (auto selector = parse_sample_selector(node.text); !selector)
+            return error(node,
+                         fmt::format("app() names one sample: {} at its character {}", selector.error().message,
+                                     selector.error().offset + 1),
+                         std::move(selector.error().hint));
+        node.type = number;
         return {};
     }
     static Check outside(Node& node, std::string_view what) {

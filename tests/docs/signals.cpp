@@ -46,7 +46,11 @@ int main() {
     print_scope(Scope::process, "Of a process");
     print_scope(Scope::cgroup, "Of a cgroup");
     print_scope(Scope::host, "Of the host");
-    fmt::print("\n`host.sysctl(\"NAME\")` reads a sysctl, `env(\"NAME\")` a variable of the target's environment.\n");
+    fmt::print(
+        "\n`host.sysctl(\"NAME\")` reads a sysctl, `env(\"NAME\")` a variable of the target's environment, "
+        "`app(\"SAMPLE\")` a "
+        "sample\nof the service's own metrics page, `prometheus(\"QUERY\")` one number from a Prometheus "
+        "(rulebook.md).\n");
     fmt::print(
         "\n## Not built yet\n\nA rule that names one of these is refused, and the error says so.\n\n| signal | meaning "
         "|\n| --- | --- |\n");

@@ -12,6 +12,7 @@
 #include "catch.h"
 #include "export/pages.h"
 #include "paths.h"
+#include "prometheus.h"
 #include "tests/unit/export/loop.h"
 #include "tests/unit/export/world.h"
 
@@ -23,17 +24,6 @@ using namespace std::chrono_literals;
 namespace fs = std::filesystem;
 
 namespace {
-
-/// $GOTUNED_CACHE/prometheus/usr/bin, where scripts/test unpacks the package, or installed.
-std::string tool(const std::string& name) {
-    const char* cache = std::getenv("GOTUNED_CACHE");
-    const fs::path unpacked =
-        fs::path(cache == nullptr ? "/var/cache/gotuned-build" : cache) / "prometheus/usr/bin" / name;
-    if (fs::exists(unpacked)) return unpacked;
-    if (fs::exists("/usr/bin/" + name)) return "/usr/bin/" + name;
-    std::cout << "SKIPPED: there is no " << name << " (Debian's package prometheus)\n";
-    std::exit(77);
-}
 
 /// A child that is ended by its pid.
 struct Program {
@@ -81,7 +71,7 @@ struct Finished {
 Finished promtool(const std::vector<std::string>& words, const fs::path& in = "/dev/null",
                   const fs::path& folder = "/") {
     const TemporaryFolder temporary;
-    std::vector<std::string> command{tool("promtool")};
+    std::vector<std::string> command{prometheus_tool("promtool")};
     command.insert(command.end(), words.begin(), words.end());
     const int status = Program(command, in, temporary.path / "out", folder).wait();
     return {status, read_whole(temporary.path / "out")};
@@ -163,17 +153,6 @@ std::string get(int port, const std::string& path) {
     return answer;
 }
 
-int free_port() {
-    Fd fd(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
-    sockaddr_in name{};
-    name.sin_family = AF_INET;
-    name.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-    socklen_t size = sizeof name;
-    ::bind(fd.get(), reinterpret_cast<const sockaddr*>(&name), size);
-    ::getsockname(fd.get(), reinterpret_cast<sockaddr*>(&name), &size);
-    return ntohs(name.sin_port);
-}
-
 }  // namespace
 
 TEST_CASE("promtool finds nothing to complain about in the metrics", "[host]") {
@@ -200,7 +179,7 @@ TEST_CASE("promtool accepts the packaged rules, and their tests pass", "[host]")
 }
 
 TEST_CASE("a Prometheus server scrapes the daemon's page, and a query returns a service's p99 epoll wake", "[host]") {
-    const std::string prometheus = tool("prometheus");
+    const std::string prometheus = prometheus_tool("prometheus");
     const TemporaryFolder folder;
     Host host;
     host.step();

@@ -202,6 +202,40 @@ TEST_CASE("the targets list chooses processes, and their cgroups") {
           "does not match: not in targets [payments]");
 }
 
+TEST_CASE("app() reads the page of that target of the rule which the process matches, or a process of the cgroup") {
+    Rule of_process = rule("slow", "app(\"latency\") > 5");
+    of_process.targets = {"ledger", "payments"};
+    of_process.app = {"latency"};
+    Rule of_cgroup = rule("grouped");
+    of_cgroup.scope = Scope::cgroup;
+    of_cgroup.when = expression("app(\"latency\") > 5", ExpressionRole::when, Scope::cgroup);
+    of_cgroup.targets = of_process.targets;
+    of_cgroup.app = {"latency"};
+    Scene scene({of_process, of_cgroup});
+    TargetDefinition payments;
+    payments.name = "payments";
+    payments.match = {{MatchClause::Key::unit, {"payment*.service"}, {}}};
+    TargetDefinition ledger;
+    ledger.name = "ledger";
+    ledger.match = {{MatchClause::Key::unit, {"ledger.service"}, {}}};
+    scene.rulebook.targets = {payments, ledger};
+    const ProcessId other{200, 2000, 8};
+    const CgroupId elsewhere{43};
+    scene.world.add_cgroup(elsewhere, "/other");
+    scene.world.add_process(other, elsewhere, "ledger.service");
+    auto outside = std::make_shared<OutsideReadings>();
+    outside->app["payments"]["latency"] = 9;
+    outside->app["ledger"]["latency"] = 1;
+    scene.world.snapshot.outside = outside;
+    scene.look();
+    CHECK(scene.standing("slow", first_process).state == RuleStanding::State::firing);
+    CHECK(scene.standing("slow", other).state == RuleStanding::State::idle);
+    CHECK(scene.standing("grouped", first_cgroup).state == RuleStanding::State::firing);
+    CHECK(scene.standing("grouped", elsewhere).state == RuleStanding::State::idle);
+    const auto explained = explain(scene.rulebook, scene.world.snapshot, scene.state, "slow", other);
+    CHECK(to_string(explained->when) == "app(\"latency\") (1) > 5  ⇒ false");
+}
+
 TEST_CASE("a cgroup with a process that opted out is never touched") {
     Rule grouped = rule("high", "true");
     grouped.scope = Scope::cgroup;

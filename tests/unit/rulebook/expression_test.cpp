@@ -152,10 +152,39 @@ TEST_CASE("a wrong name is refused with the nearest one") {
 TEST_CASE("what this version does not have yet says so by name") {
     CHECK(contains(refused("slope(fd.used, 5m) > 3").message, "slope() is not built yet"));
     CHECK(contains(refused("time_to(fd.used, fd.limit, 5m) < 3s").message, "time_to() is not built yet"));
-    CHECK(contains(refused("app(\"x\") > 3").message, "app() is not built yet"));
-    CHECK(contains(refused("prometheus(\"x\") > 3").message, "prometheus() is not built yet"));
     CHECK(contains(refused("goroutine.netpoll.p99 > 3s").message, "goroutine.netpoll.p99 is not measured yet"));
     CHECK(contains(refused("host.block.sda.await > 3s").message, "not measured yet"));
+}
+
+TEST_CASE("what services and Prometheus say is a plain number, unknown with the reason while there is none") {
+    World world;
+    const auto sampled = parsed("app(\"latency_seconds{quantile=\\\"0.99\\\"}\") * 1s > 5ms");
+    CHECK(sampled->print() == "app(\"latency_seconds{quantile=\\\"0.99\\\"}\") * 1s > 5ms");
+    CHECK(sampled->needs().app == std::set<std::string>{"latency_seconds{quantile=\"0.99\"}"});
+    CHECK_FALSE(sampled->constant());
+    const auto value = [&world](const ExpressionPtr& expression, const std::string& page) {
+        const auto state = expression->make_state();
+        const EvaluationContext context{world.snapshot, first_process, {}, page};
+        return expression->evaluate(context, *state);
+    };
+    CHECK(value(sampled, "payments").absent().reason == Absence::not_observed);
+    auto outside = std::make_shared<OutsideReadings>();
+    outside->app["payments"]["latency_seconds{quantile=\"0.99\"}"] = 0.006;
+    outside->app["ledger"]["latency_seconds{quantile=\"0.99\"}"] = Absent{Absence::no_data, "HTTP status 500"};
+    outside->prometheus["up"] = 1;
+    world.snapshot.outside = outside;
+    CHECK(value(sampled, "payments") == Reading<Value>(Value(true)));
+    CHECK(value(sampled, "ledger").absent() == Absent{Absence::no_data, "HTTP status 500"});
+    CHECK(value(sampled, "").absent().reason == Absence::not_observed);
+    CHECK(value(sampled, "other").absent().reason == Absence::not_observed);
+    CHECK(truth("prometheus(\"up\") == 1", world) == Reading<Value>(Value(true)));
+    CHECK(truth("present(prometheus(\"up\"))", world) == Reading<Value>(Value(true)));
+    CHECK_FALSE(truth("prometheus(\"down\") == 1", world).present());
+    CHECK(parsed("rate(app(\"x_total\")) > 3/s")->needs().app == std::set<std::string>{"x_total"});
+    CHECK(contains(refused("app(\"x{\") > 3").message, "a label's name or '}' is wanted here"));
+    CHECK(contains(refused("app(\"x\") > 3s").message, "cannot compare"));
+    CHECK(contains(refused("prometheus(\" \") > 3").message, "names a query"));
+    CHECK(contains(refused("app(fd.used) > 3").hint, "app(\"NAME\")"));
 }
 
 TEST_CASE("a rule reads the signals of its own scope and of wider ones only") {

@@ -215,6 +215,17 @@ TEST_CASE("an empty file, a file of comments and a link to /dev/null mask the pa
     CHECK(layers.load()->rules.empty());
 }
 
+TEST_CASE("an empty file that masks nothing is refused: a full disk leaves such files") {
+    const Layers layers;
+    layers.folder.write("packaged/10.yaml", rulebook(rule("one")));
+    layers.folder.write("etc/50-own.yaml", rulebook(rule("two")));
+    CHECK(layers.error().empty());
+    layers.folder.write("etc/50-own.yaml", "\n");
+    CHECK(layers.error().find("50-own.yaml: the file is empty, and masks no packaged one") != std::string::npos);
+    layers.folder.write("etc/50-own.yaml", "# nothing for now\n");
+    CHECK(layers.error().empty());
+}
+
 TEST_CASE("a file given by name is the operator's, and stands for one of its name in the directories") {
     Layers layers;
     layers.folder.write("packaged/10.yaml", rulebook(rule("one")));
