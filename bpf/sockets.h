@@ -6,7 +6,9 @@
  * used again finds another's. A socket that nobody labelled has none, which the helper sees in one load: that is the
  * whole price for the sockets of unwatched processes. A listener's storage is copied to each connection that it takes
  * (BPF_F_CLONE), so that a connection is known from its first byte on, before anybody has accepted or read it.
- * There are as many entries as labelled sockets, and each is charged to its socket (net.core.optmem_max).
+ * There are as many entries as labelled sockets, and each is charged to its socket (net.core.optmem_max): where that is
+ * lower than the few hundred bytes of one, no listener gets any, so that the kernel does not have to refuse a connection for
+ * want of the copy (sk_clone_lock() in net/core/sock.c).
  * Tracing programs may use it since 5.11 (8e4597c627fb, "bpf: Allow using bpf_sk_storage in FENTRY/FEXIT/RAW_TP").
  */
 #ifndef GOTUNED_SOCKETS_H

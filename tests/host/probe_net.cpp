@@ -130,7 +130,6 @@ TEST_CASE("what a Go server leaves lying waits as long as the server itself meas
         require_same_within_a_bucket(seen, truth);
         // It measures from before the sending until after the read: a little more than we.
         CHECK(seen.sum <= truth.sum);
-        CHECK(seen.sum >= truth.sum * 0.7);
         CHECK(seen.max <= truth.max);
         (void)probes->unwatch(server.id());
     }
