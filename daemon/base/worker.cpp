@@ -15,6 +15,7 @@
 #include <system_error>
 #include <thread>
 #include <utility>
+#include <vector>
 
 #include "base/fd.h"
 
@@ -97,9 +98,9 @@ void Worker::run(const std::shared_ptr<Shared>& shared, std::uint64_t number) {
     shared->wake.notify_all();
 }
 
-void Worker::submit(MonoTime now, Job job, Finish late) {
+void Worker::submit(MonoTime now, Job job, Finish late, Duration patience) {
     const std::uint64_t number = ++last_;
-    jobs_.emplace(number, Submitted{now, std::move(late)});
+    jobs_.emplace(number, Submitted{now, std::move(late), std::max(patience, deadline_), {}});
     const std::lock_guard lock(shared_->mutex);
     shared_->queue.push_back({number, std::move(job)});
     shared_->wake.notify_all();
@@ -119,6 +120,7 @@ void Worker::complete(MonoTime now) {
             finish = std::move(shared_->done.front().second);
             shared_->done.pop_front();
             jobs_.erase(number);
+            told_.erase(number);
             if (left_.erase(number) == 0) turn_ = now;
         }
         if (finish) finish();  // may submit
@@ -142,24 +144,30 @@ bool Worker::blocked(MonoTime now) const {
 }
 
 void Worker::overtake(MonoTime now) {
-    const std::uint64_t number = overdue(now);
-    if (number == 0) return;
-    if (left_.size() < most_left) {
+    std::set<std::uint64_t> slow = left_;
+    if (const std::uint64_t number = overdue(now); number != 0) {
+        slow.insert(number);
+        Submitted& job = jobs_.at(number);
+        job.began = std::max(job.at, turn_);
         const std::lock_guard lock(shared_->mutex);
-        if (shared_->running == number && start(shared_, shared_->taker + 1)) {
+        if (left_.size() < most_left && shared_->running == number && start(shared_, shared_->taker + 1)) {
             shared_->running = 0;
             left_.insert(number);
             turn_ = now;
         }
     }
-    if (std::exchange(told_, number) == number) return;
-    const Finish late = std::move(jobs_.at(number).late);
-    if (late) late();  // may submit
+    std::vector<Finish> late;
+    for (const std::uint64_t number : slow) {
+        Submitted& job = jobs_.at(number);
+        if (now - job.began > job.patience && told_.insert(number).second && job.late)
+            late.push_back(std::move(job.late));
+    }
+    for (const Finish& tell : late) tell();  // may submit
 }
 
 bool Worker::drain(const Clock& clock, Duration patience) {
     const auto until = std::chrono::steady_clock::now() + patience;
-    while (jobs_.size() > left_.size()) {
+    while (jobs_.size() > told_.size()) {
         const auto left =
             std::chrono::duration_cast<std::chrono::milliseconds>(until - std::chrono::steady_clock::now());
         if (left.count() < 0) return false;

@@ -31,8 +31,9 @@ public:
     /// lets it, and its Finish is never run.
     ~Worker();
 
-    /// `late` is run once, on the loop's thread by overtake() or drain(), when the job is past the deadline.
-    void submit(MonoTime now, Job job, Finish late = {});
+    /// `late` is run once, on the loop's thread by overtake() or drain(), when the job has run for longer than
+    /// `patience` (zero, or less than the deadline: the deadline).
+    void submit(MonoTime now, Job job, Finish late = {}, Duration patience = {});
     /// An eventfd, readable when complete() has something to do.
     [[nodiscard]] int fd() const;
     /// Runs the Finish of every job that is done.
@@ -40,12 +41,13 @@ public:
     /// Something was submitted whose Finish has not run.
     [[nodiscard]] bool busy() const { return !jobs_.empty(); }
     /// When the job that runs is past the deadline: another thread takes on those behind it, which from now on may run
-    /// beside it, and its `late` is run. Its Finish comes when it is done. For jobs that may run beside one another.
+    /// beside it. Whoever is past its patience has its `late` run. Its Finish comes when it is done. For jobs that may
+    /// run beside one another.
     void overtake(MonoTime now);
     /// The job that runs is past the deadline and was not left: whatever is submitted now would wait for it.
     [[nodiscard]] bool blocked(MonoTime now) const;
-    /// Waits on the real clock until nothing is under way but what was left, completing and overtaking; false when
-    /// something is under way still, or `patience` ran out.
+    /// Waits on the real clock until nothing is under way but what is past its patience, completing and overtaking;
+    /// false when something is under way still, or `patience` ran out.
     bool drain(const Clock& clock, Duration patience);
 
 private:
@@ -53,6 +55,8 @@ private:
     struct Submitted {
         MonoTime at{};
         Finish late{};
+        Duration patience{};
+        MonoTime began{};  ///< when it can have begun to run; of one that was left to its thread
     };
     static bool start(const std::shared_ptr<Shared>& shared, std::uint64_t number);
     static void run(const std::shared_ptr<Shared>& shared, std::uint64_t number);
@@ -64,8 +68,8 @@ private:
     std::map<std::uint64_t, Submitted> jobs_{};  ///< by number; their Finish has not run
     std::set<std::uint64_t> left_{};             ///< of those: past the deadline, alone with their threads
     std::uint64_t last_ = 0;
-    std::uint64_t told_ = 0;  ///< the job whose `late` was run last
-    MonoTime turn_{};         ///< since when the job that runs can have been running, if it was submitted before
+    std::set<std::uint64_t> told_{};  ///< of jobs_: their `late` was run
+    MonoTime turn_{};  ///< since when the job that runs can have been running, if it was submitted before
 };
 
 }  // namespace gotuned

@@ -159,7 +159,7 @@ void Daemon::Impl::stop() {
     tick_timer_.reset();
     open_timer_.reset();
     close_timer_.reset();
-    for (const UndoOutcome& outcome : engine_->stop(std::chrono::seconds(10)))
+    for (const UndoOutcome& outcome : engine_->stop(std::chrono::seconds(40)))
         log_info("stop: {} of {} on {}: {}{}{}", outcome.knob, outcome.rule, outcome.target, to_string(outcome.state),
                  outcome.reason.empty() ? "" : ": ", outcome.reason);
     http_.reset();

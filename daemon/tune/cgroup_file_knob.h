@@ -27,6 +27,9 @@ public:
 
     [[nodiscard]] KnobTraits traits() const override;
     [[nodiscard]] KnobAbility ability(const Roots& roots, const std::string& knob) const override;
+    [[nodiscard]] Duration patience(const KnobAt& at) const override {
+        return file_.setting.name.empty() ? Duration{} : unit_patience(at.roots);
+    }
     [[nodiscard]] Result<KnobState> read(const KnobAt& at) const override;
     /// fit_in() in a cgroup that is there, of which systemd would let us take the change back.
     [[nodiscard]] Result<Fitted> fit(const KnobAt& at, const PlannedWrite& planned, bool unsafe) const final;

@@ -11,6 +11,7 @@
 #include "base/files.h"
 #include "base/result.h"
 #include "base/target.h"
+#include "base/time.h"
 #include "base/value.h"
 #include "rulebook/evaluator.h"
 
@@ -90,6 +91,9 @@ public:
 
     [[nodiscard]] virtual KnobTraits traits() const = 0;
     [[nodiscard]] virtual KnobAbility ability(const Roots& roots, const std::string& knob) const = 0;
+    /// How long a write, or its undo, may well take where all is in order, before it is told of as one that does not
+    /// come back; zero: as long as any other.
+    [[nodiscard]] virtual Duration patience(const KnobAt& /*at*/) const { return {}; }
     /// Whether it can be turned for a target of that kind.
     [[nodiscard]] virtual bool turns(std::string_view /*knob*/, Scope scope) const { return traits().scope == scope; }
     /// What must still be there beside the target for the value to be ours, for presence(): a disk of that name and

@@ -13,6 +13,7 @@
 #include "tune/knob.h"
 #include "tune/lone_process.h"
 #include "tune/process.h"
+#include "tune/systemd_units.h"
 #include "tune/thread_masks.h"
 
 namespace gotuned {
@@ -23,6 +24,7 @@ public:
     [[nodiscard]] KnobTraits traits() const override {
         return {.name = "cpu.affinity", .scope = Scope::process, .inherited = true, .outlives = true};
     }
+    [[nodiscard]] Duration patience(const KnobAt& at) const override { return unit_patience(at.roots); }
 
     [[nodiscard]] KnobAbility ability(const Roots&, const std::string&) const override {
         if (has_capability(CAP_SYS_NICE)) return {};

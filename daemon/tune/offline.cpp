@@ -27,7 +27,7 @@ Result<std::vector<UndoOutcome>> undo_offline(const EngineOptions& options, cons
     EngineImpl engine(options, clock, history ? history() : nullptr, std::move(*lock), std::move(*journal), boot);
     if (auto loaded = engine.load(); !loaded) return fail(loaded.error());
     auto outcomes =
-        engine.undo_everything(force, std::max<Duration>(options.write_deadline * 2, std::chrono::seconds(30)));
+        engine.undo_everything(force, std::max<Duration>(options.write_deadline * 2, std::chrono::minutes(2)));
     if (std::string lost = engine.journal_warning(); !lost.empty()) {
         outcomes.push_back({.id = 0,
                             .rule = {},

@@ -208,6 +208,11 @@ std::vector<std::uint8_t> unit_mask(const CpuSet& cpus) {
     return mask;
 }
 
+Duration unit_patience(const Roots& roots) {
+    if (::access((roots.systemd + "/system").c_str(), F_OK) != 0) return {};
+    return manager_patience + reload_patience;
+}
+
 std::string unit_of_cgroup(const Roots& roots, std::string_view place) {
     if (::access((roots.systemd + "/system").c_str(), F_OK) != 0) return {};
     if (!place.starts_with('/') || place.size() == 1) return {};

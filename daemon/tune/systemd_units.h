@@ -23,6 +23,9 @@ namespace gotuned {
 /// host.
 inline constexpr std::chrono::seconds manager_patience{10};
 inline constexpr std::chrono::seconds reload_patience{20};
+/// For a setting of a unit and its undo, which has systemd read all units again: seconds on a host with many units.
+/// Zero where systemd does not run.
+Duration unit_patience(const Roots& roots);
 
 /// A setting by its name on the bus and in unit files.
 struct UnitSetting {

@@ -87,7 +87,9 @@ void EngineImpl::hand_over(Live& live, Worker::Job job) {
     live.in_flight = true;
     live.overdue = false;
     live.handed_over = clock_.mono();
-    worker_.submit(live.handed_over, std::move(job), [this, id = live.entry.id] { came_late(id); });
+    worker_.submit(
+        live.handed_over, std::move(job), [this, id = live.entry.id] { came_late(id); },
+        live.knob->patience(live.at(options_.roots)));
 }
 
 void EngineImpl::came_late(std::int64_t id) {

@@ -101,6 +101,46 @@ TEST_CASE("a job past the deadline is left to its thread, told of once, and thos
     CHECK(late == 1);
 }
 
+TEST_CASE("a job that may take longer holds up nobody either, and is told of later") {
+    Worker worker(std::chrono::seconds(5));
+    ManualClock clock;
+    const Stuck stuck;
+    int late = 0;
+    int others = 0;
+    worker.submit(clock.mono(), stuck.job(), [&] { ++late; }, std::chrono::seconds(30));
+    worker.submit(clock.mono(), [&]() -> Worker::Finish { return [&] { ++others; }; });
+    stuck.wait_for(1);
+    clock.advance(std::chrono::seconds(6));
+    worker.overtake(clock.mono());
+    while (others == 0) worker.complete(clock.mono());
+    CHECK(late == 0);
+    CHECK_FALSE(worker.blocked(clock.mono() + std::chrono::hours(1)));
+    // It is waited for as long as it may take.
+    std::thread([go = stuck.go] {
+        std::this_thread::sleep_for(std::chrono::milliseconds(50));
+        *go = true;
+    }).detach();
+    CHECK(worker.drain(clock, std::chrono::seconds(60)));
+    CHECK(late == 0);
+
+    const Stuck again;
+    worker.submit(clock.mono(), again.job(), [&] { ++late; }, std::chrono::seconds(30));
+    again.wait_for(1);
+    clock.advance(std::chrono::seconds(6));
+    worker.overtake(clock.mono());
+    clock.advance(std::chrono::seconds(24));
+    worker.overtake(clock.mono());
+    CHECK(late == 0);
+    clock.advance(std::chrono::seconds(1));
+    worker.overtake(clock.mono());
+    worker.overtake(clock.mono());
+    CHECK(late == 1);
+    CHECK_FALSE(worker.drain(clock, std::chrono::seconds(10)));
+    *again.go = true;
+    while (worker.busy()) worker.complete(clock.mono());
+    CHECK(late == 1);
+}
+
 TEST_CASE("only so many jobs are left to their threads; the next that blocks is waited for") {
     Worker worker(std::chrono::seconds(5));
     ManualClock clock;
