@@ -19,8 +19,9 @@ eventually 15 "its series are exported" metric_is_there "gotuned_.*$UNIT-web"
 
 # Requests, so that there is something to measure.
 for _ in {1..30}; do curl -fsS -o /dev/null http://127.0.0.1:8080/; done
-for name in epoll.wake runq syscall.write; do
-    if [[ $(probe sched_switch) == attached ]]; then
+for pair in {epoll.wake,runq,syscall.write}:sched_switch netpoll.wait:sk_data_ready conn.rate:inet_sock_set_state conn.open:sweep; do
+    name=${pair%:*} needs=${pair#*:}
+    if [[ $(probe "$needs") == attached ]]; then
         eventually 20 "$name is measured" signal_is_there "$(service_pid web)" "$name"
         feature "signal $name" yes
     else
