@@ -10,7 +10,7 @@
 
 #define GT_PIDS (1U << GT_PID_BITS)
 #define GT_MAX_SLOTS 16384U   /* a bound for lease[]; the slot array itself has as many as the loader asks for */
-#define GT_MAX_THREADS 32768U /* threads of watched processes that are remembered: 5 MiB */
+#define GT_MAX_THREADS 32768U /* threads of watched processes that are remembered: 4 MiB */
 #define GT_MAX_HEIRS 4096U
 #define GT_RING_BYTES (256U * 1024U)
 

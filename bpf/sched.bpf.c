@@ -12,9 +12,11 @@
 char LICENSE[] SEC("license") = "Dual BSD/GPL";
 
 #define STALE_NS 50000      /* a wake-up older than this before the switch belongs to another sleep */
+#define LONGEST_TIMEOUT_S 4294
 #define TIMER_SLACK_NS 20000 /* the call's timeout runs from before the switch */
 
-static __always_inline __u64 epoll_timeout(struct gt_call *call)
+/* In microseconds; 0: none, or for more than the 71 minutes that 32 bits hold, which Go never asks for. */
+static __always_inline __u32 epoll_timeout(struct gt_call *call)
 {
 	if (call->number == GT_NR_EPOLL_PWAIT2) {
 		struct {
@@ -24,11 +26,11 @@ static __always_inline __u64 epoll_timeout(struct gt_call *call)
 		/* prev is still the current task at sched_switch, so its memory can be read. NULL is for ever. */
 		if (!call->timeout || bpf_probe_read_user(&time, sizeof(time), (void *)call->timeout))
 			return 0;
-		if (time.seconds < 0 || time.seconds > 1000000000)
+		if (time.seconds < 0 || time.seconds >= LONGEST_TIMEOUT_S)
 			return 0;
-		return (__u64)time.seconds * 1000000000ULL + (__u64)time.nanoseconds;
+		return (__u32)time.seconds * 1000000U + (__u32)((__u64)time.nanoseconds / 1000);
 	}
-	return (int)call->timeout > 0 ? (__u64)(__u32)call->timeout * 1000000ULL : 0;
+	return (int)call->timeout > 0 && (int)call->timeout < LONGEST_TIMEOUT_S * 1000 ? (__u32)call->timeout * 1000U : 0;
 }
 
 static __always_inline void switch_out(struct gt_shared *state, struct task_struct *task, bool preempt, __u64 now)
@@ -44,11 +46,11 @@ static __always_inline void switch_out(struct gt_shared *state, struct task_stru
 	if (!thread)
 		return;
 	/* It leaves again, and nobody saw it come: some kernels run no program while certain tasks are current. */
-	if (thread->out_ns && thread->generation == state->scheduler_generation)
+	if (thread->out_ns && thread->generation == (__u16)state->scheduler_generation)
 		gt_drop(state, GT_OBJECT_SCHED, GT_DROP_STALE);
 	thread->out = GT_OUT_RUNNABLE;
 	thread->out_class = 0;
-	thread->timeout_ns = 0;
+	thread->timeout_us = 0;
 	if (!preempt && task_is) {
 		thread->out = GT_OUT_ASLEEP;
 		if (gt_sleeping_call(task, task_is, &call)) {
@@ -56,18 +58,18 @@ static __always_inline void switch_out(struct gt_shared *state, struct task_stru
 			/* TASK_WAKING: a waker was faster than this look at the state. */
 			if (gt_is_epoll(call.number) && (task_is & (TASK_INTERRUPTIBLE | TASK_WAKING))) {
 				thread->out = GT_OUT_EPOLL;
-				thread->timeout_ns = epoll_timeout(&call);
+				thread->timeout_us = epoll_timeout(&call);
 			}
 		}
 	}
-	thread->generation = state->scheduler_generation;
+	thread->generation = (__u16)state->scheduler_generation;
 	thread->out_ns = now;
 }
 
 static __always_inline void came_from_sleep(struct gt_shared *state, struct gt_slot *slot, struct gt_thread *thread, __u64 out,
 					    __u64 now)
 {
-	__u64 wake = thread->wake_ns, ready = out, waited, slept;
+	__u64 wake = thread->wake_ns, timeout = (__u64)thread->timeout_us * 1000, ready = out, waited, slept;
 
 	if (wake > out)
 		ready = wake < now ? wake : now;
@@ -81,8 +83,8 @@ static __always_inline void came_from_sleep(struct gt_shared *state, struct gt_s
 	if (thread->out != GT_OUT_EPOLL)
 		return;
 	gt_record(&slot->netpoll_sleep, slept);
-	if (thread->timeout_ns && slept + TIMER_SLACK_NS >= thread->timeout_ns)
-		gt_record(&slot->timer_late, now - out > thread->timeout_ns ? now - out - thread->timeout_ns : 0);
+	if (timeout && slept + TIMER_SLACK_NS >= timeout)
+		gt_record(&slot->timer_late, now - out > timeout ? now - out - timeout : 0);
 	else
 		gt_record(&slot->epoll_wake, waited);
 }
@@ -107,12 +109,12 @@ static __always_inline void switch_in(struct gt_shared *state, struct task_struc
 	if (thread->cpu != cpu) {
 		if (thread->cpu != GT_NO_CPU)
 			gt_add(&slot->migrations, 1);
-		thread->cpu = cpu;
+		thread->cpu = (__u16)cpu;
 	}
 	out = thread->out_ns;
 	thread->out_ns = 0;
 	/* Stamped by an earlier attachment: who knows what was missed between. */
-	if (!out || thread->generation != state->scheduler_generation)
+	if (!out || thread->generation != (__u16)state->scheduler_generation)
 		return;
 	gone = now > out ? now - out : 0;
 	thread->off_ns += gone;
@@ -123,7 +125,7 @@ static __always_inline void switch_in(struct gt_shared *state, struct task_struc
 	came_from_sleep(state, slot, thread, out, out + gone);
 	blocked = (__u32)thread->out_class - 1;
 	if (gone >= GT_BLOCKED_NS && blocked < GT_CLASSES)
-		gt_record(&slot->blocked[blocked], gone);
+		gt_record_blocked(&slot->blocked[blocked], gone);
 }
 
 SEC("tp_btf/sched_switch")
@@ -176,7 +178,7 @@ int BPF_PROG(sched_wakeup_new, struct task_struct *task)
 	if (!thread)
 		return 0;
 	thread->out = GT_OUT_RUNNABLE;
-	thread->generation = state->scheduler_generation;
+	thread->generation = (__u16)state->scheduler_generation;
 	thread->out_ns = bpf_ktime_get_ns();
 	return 0;
 }

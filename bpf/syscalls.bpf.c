@@ -49,10 +49,10 @@ int BPF_PROG(sys_enter, struct pt_regs *regs, long id)
 		thread->window = 0;
 		return 0;
 	}
-	thread->number = id < 512 ? (__u16)id : 511;
+	thread->number = id < 512 ? (__u32)id : 511;
 	thread->zero_timeout = has_zero_timeout(id, regs);
-	thread->enter_off_ns = thread->off_ns;
-	thread->window = state->window_generation;
+	thread->off_ns = 0;
+	thread->window = (__u16)state->window_generation;
 	thread->enter_ns = bpf_ktime_get_ns();
 	return 0;
 }
@@ -111,7 +111,7 @@ int BPF_PROG(sys_exit, struct pt_regs *regs, long result)
 	struct gt_shared *state = gt_shared_state();
 	__u32 tid = (__u32)ids;
 	struct gt_jitter *jitter;
-	struct gt_hist *window;
+	struct gt_short_hist *window;
 	struct gt_thread *thread;
 	struct gt_slot *slot;
 
@@ -119,7 +119,7 @@ int BPF_PROG(sys_exit, struct pt_regs *regs, long result)
 		return 0;
 	thread = bpf_map_lookup_elem(&threads, &tid);
 	/* No entry stamp of this window: the call began before it opened. */
-	if (!thread || !thread->window || thread->window != state->window_generation)
+	if (!thread || !thread->window || thread->window != (__u16)state->window_generation)
 		return 0;
 	thread->window = 0;
 	if (thread->tgid != (__u32)(ids >> 32) || state->lease[thread->slot & (GT_MAX_SLOTS - 1)] != thread->lease)
@@ -140,12 +140,12 @@ int BPF_PROG(sys_exit, struct pt_regs *regs, long result)
 	jitter = &slot->jitter[class];
 	asm volatile("" : "+r"(window), "+r"(jitter));
 	if (took < GT_BLOCKED_NS)
-		gt_record(window, took);
+		gt_record_short(window, took);
 	/* Without the scheduler's programs nobody knows the time off the CPU, and there is no jitter. */
 	if (state->scheduler_generation) {
 		__u64 scaled;
 
-		off = thread->off_ns - thread->enter_off_ns;
+		off = thread->off_ns;
 		took = took > off ? took - off : 0;
 		scaled = took >> GT_SQUARE_SHIFT;
 		gt_add(&jitter->count, 1);

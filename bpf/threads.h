@@ -11,7 +11,7 @@
 
 #include "common.h"
 
-#define GT_NO_CPU (~0U)
+#define GT_NO_CPU 0xffff
 
 enum gt_out {
 	GT_OUT_RUNNABLE, /* preempted, yielded or new: ready since it was switched out */
@@ -19,25 +19,29 @@ enum gt_out {
 	GT_OUT_EPOLL,
 };
 
+/*
+ * 56 bytes: with the 48 that the kernel's hash adds, the key and the bucket that is 128 a thread. Generations are kept in
+ * 16 bits: a stamp could be taken for a new one only after 65,536 windows, or attachments, to the one.
+ */
 struct gt_thread {
 	__u64 out_ns;       /* switched out at; 0: running, or not seen leaving */
 	__u64 wake_ns;      /* last sched_waking, sleeping or not */
-	__u64 timeout_ns;   /* of the epoll call it sleeps in; 0: none */
-	__u64 off_ns;       /* off the CPU in all, while watched */
 	__u64 enter_ns;     /* entered its system call at */
-	__u64 enter_off_ns; /* off_ns then */
+	__u64 off_ns;       /* off the CPU since then */
 	__u32 tgid;
-	__u32 slot;
 	__u32 lease;
-	__u32 generation;   /* of the scheduler's programs, when out_ns was stamped */
-	__u32 window;       /* the window in which enter_ns was stamped; 0: no call to count */
-	__u32 cpu;
-	__u16 number;       /* of the system call entered */
+	__u32 timeout_us;   /* of the epoll call it sleeps in; 0: none */
+	__u16 slot;
+	__u16 generation;   /* of the scheduler's programs, when out_ns was stamped */
+	__u16 window;       /* the window in which enter_ns was stamped; 0: no call to count */
+	__u16 cpu;          /* NR_CPUS is 8,192 at most (arch/x86/Kconfig; arm64: 4,096) */
+	__u16 number : 15;  /* of the system call entered */
+	__u16 zero_timeout : 1; /* it is an epoll call with timeout 0 */
 	__u8 out;           /* enum gt_out */
 	__u8 out_class;     /* class + 1 of the call it sleeps in; 0: none known */
-	__u8 zero_timeout;  /* the call entered is an epoll call with timeout 0 */
-	__u8 pad[3];
 };
+
+_Static_assert(sizeof(struct gt_thread) == 56, "32,768 of them are kept");
 
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
@@ -92,17 +96,44 @@ static __always_inline __u32 gt_bucket(__u64 ns)
 	return log - 9 < GT_BUCKETS ? log - 9 : GT_BUCKETS - 1;
 }
 
+/* Two CPUs may race at the maximum: the smaller of two may stay. */
+static __always_inline void gt_record_sums(__u64 *sum_ns, __u64 *sum_sq, __u64 *max_ns, __u64 ns)
+{
+	__u64 scaled = ns >> GT_SQUARE_SHIFT;
+
+	gt_add(sum_ns, ns);
+	gt_add(sum_sq, scaled * scaled);
+	if (ns > *max_ns)
+		*max_ns = ns;
+}
+
 static __always_inline void gt_record(struct gt_hist *hist, __u64 ns)
 {
 	__u32 bucket = gt_bucket(ns);
-	__u64 scaled = ns >> GT_SQUARE_SHIFT;
 
 	if (bucket < GT_BUCKETS)
 		__sync_fetch_and_add(&hist->buckets[bucket], 1);
-	gt_add(&hist->sum_ns, ns);
-	gt_add(&hist->sum_sq, scaled * scaled);
-	if (ns > hist->max_ns) /* two CPUs may race here: the smaller of two maxima may stay */
-		hist->max_ns = ns;
+	gt_record_sums(&hist->sum_ns, &hist->sum_sq, &hist->max_ns, ns);
+}
+
+/* ns below GT_BLOCKED_NS */
+static __always_inline void gt_record_short(struct gt_short_hist *hist, __u64 ns)
+{
+	__u32 bucket = gt_bucket(ns);
+
+	if (bucket < GT_SHORT_BUCKETS)
+		__sync_fetch_and_add(&hist->buckets[bucket], 1);
+	gt_record_sums(&hist->sum_ns, &hist->sum_sq, &hist->max_ns, ns);
+}
+
+/* ns of GT_BLOCKED_NS and more */
+static __always_inline void gt_record_blocked(struct gt_blocked_hist *hist, __u64 ns)
+{
+	__u32 bucket = gt_bucket(ns) - GT_BLOCKED_FIRST;
+
+	if (bucket < GT_BLOCKED_BUCKETS)
+		__sync_fetch_and_add(&hist->buckets[bucket], 1);
+	gt_record_sums(&hist->sum_ns, &hist->sum_sq, &hist->max_ns, ns);
 }
 
 /*
@@ -121,7 +152,7 @@ static __always_inline struct gt_thread *gt_thread_of(struct gt_shared *state, e
 	if (!watch)
 		return 0;
 	fresh.tgid = tgid;
-	fresh.slot = watch->slot;
+	fresh.slot = (__u16)watch->slot;
 	fresh.lease = watch->lease;
 	fresh.cpu = GT_NO_CPU;
 	if (bpf_map_update_elem(&threads, &tid, &fresh, BPF_ANY)) {

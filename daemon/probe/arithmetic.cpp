@@ -36,14 +36,15 @@ Squares squares_of(const Distribution& counted) {
 
 std::uint64_t gained(std::uint64_t now, std::uint64_t before) { return now - before; }
 
-}  // namespace
-
-Distribution difference(const gt_hist& now, const gt_hist& before, std::uint64_t max_ns) {
+/// Any of the three kinds of histogram, whose first bucket is the distribution's `first`.
+template <typename Histogram>
+Distribution gained_of(const Histogram& now, const Histogram& before, std::size_t first, std::uint64_t max_ns) {
     Distribution result;
     double count = 0;
-    for (std::size_t i = 0; i < GT_BUCKETS; ++i) {
-        result.buckets[i] = static_cast<double>(static_cast<std::uint32_t>(now.buckets[i] - before.buckets[i]));
-        count += result.buckets[i];
+    for (std::size_t i = 0; i < std::size(now.buckets); ++i) {
+        const double events = static_cast<double>(static_cast<std::uint32_t>(now.buckets[i] - before.buckets[i]));
+        result.buckets[first + i] = events;
+        count += events;
     }
     if (count <= 0) return {};
     result.sum = static_cast<double>(gained(now.sum_ns, before.sum_ns)) * second_per_nanosecond;
@@ -53,6 +54,12 @@ Distribution difference(const gt_hist& now, const gt_hist& before, std::uint64_t
     if (result.sum_of_squares < possible.least * (1 - 1e-9) || result.sum_of_squares > possible.most * (1 + 1e-9))
         result.sum_of_squares = possible.middle;
     return result;
+}
+
+}  // namespace
+
+Distribution difference(const gt_hist& now, const gt_hist& before, std::uint64_t max_ns) {
+    return gained_of(now, before, 0, max_ns);
 }
 
 SlotDelta difference(const gt_slot& now, const gt_slot& before) {
@@ -74,8 +81,8 @@ SlotDelta difference(const gt_slot& now, const gt_slot& before) {
     delta.tcp.ended_here = gained(now.tcp.ended_here, before.tcp.ended_here);
     delta.tcp.time_waits = gained(now.tcp.time_waits, before.tcp.time_waits);
     for (std::size_t i = 0; i < GT_CLASSES; ++i) {
-        delta.blocked[i] = hist(now.blocked[i], before.blocked[i]);
-        delta.window[i] = hist(now.window[i], before.window[i]);
+        delta.blocked[i] = gained_of(now.blocked[i], before.blocked[i], GT_BLOCKED_FIRST, now.blocked[i].max_ns);
+        delta.window[i] = gained_of(now.window[i], before.window[i], 0, now.window[i].max_ns);
         delta.jitter[i].count = static_cast<double>(gained(now.jitter[i].count, before.jitter[i].count));
         delta.jitter[i].sum =
             static_cast<double>(gained(now.jitter[i].sum_ns, before.jitter[i].sum_ns)) * second_per_nanosecond;

@@ -6,7 +6,7 @@ namespace gotuned {
 
 void LoadedProbes::attach() {
     attach_process();
-    if (++generation_ == 0) ++generation_;
+    if ((++generation_ & 0xFFFFU) == 0) ++generation_;  // threads remember 16 bits of it
     attach_scheduler();
     // What was stamped at a socket under an earlier attachment is void.
     if (shared_.valid()) __atomic_store_n(&shared_.as<gt_shared>()->network_generation, generation_, __ATOMIC_SEQ_CST);

@@ -14,7 +14,7 @@ namespace {
 
 /// Copies the counters while the programs go on counting; each maximum is taken out.
 void snapshot(gt_slot& live, gt_slot& copy) {
-    const auto take_maximum = [](gt_hist& from, gt_hist& into) {
+    const auto take_maximum = [](auto& from, auto& into) {
         into.max_ns = from.max_ns == 0 ? 0 : __atomic_exchange_n(&from.max_ns, 0, __ATOMIC_RELAXED);
     };
     std::memcpy(&copy, &live, sizeof copy);

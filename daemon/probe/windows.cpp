@@ -10,8 +10,9 @@ Status LoadedProbes::open_window() {
     auto& object = objects_[GT_OBJECT_SYSCALLS];
     if (!object) return fail("cannot open a system-call window: " + refused_[GT_OBJECT_SYSCALLS], ENOSYS);
     auto* shared = shared_.as<gt_shared>();
+    // Threads remember 16 bits of it, and 0 for no window at all.
     std::uint32_t next = shared->window_generation + 1;
-    if (next == 0) next = 1;
+    if ((next & 0xFFFFU) == 0) ++next;
     // Entry stamps of earlier windows are void from here on.
     __atomic_store_n(&shared->window_generation, next, __ATOMIC_SEQ_CST);
     if (auto status = object->attach("sys_exit"); !status) return status;

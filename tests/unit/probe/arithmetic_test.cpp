@@ -7,11 +7,13 @@ using namespace std::chrono_literals;
 
 namespace {
 
-/// As bpf/threads.h records.
-void record(gt_hist& hist, std::uint64_t ns) {
+/// As bpf/threads.h records; `first`: the bucket that the histogram begins with.
+template <typename Histogram>
+void record(Histogram& hist, std::uint64_t ns, std::size_t first = 0) {
     std::size_t bucket = 0;
     while (bucket + 1 < GT_BUCKETS && ns >= (1ULL << (10 + bucket))) ++bucket;
-    ++hist.buckets[bucket];
+    REQUIRE(bucket - first < std::size(hist.buckets));
+    ++hist.buckets[bucket - first];
     hist.sum_ns += ns;
     hist.sum_sq += (ns >> GT_SQUARE_SHIFT) * (ns >> GT_SQUARE_SHIFT);
     hist.max_ns = std::max<std::uint64_t>(hist.max_ns, ns);
@@ -85,8 +87,10 @@ TEST_CASE("every counter of a slot has its difference") {
     now.jitter[GT_READ].count = 2;
     now.jitter[GT_READ].sum_ns = 32'000;
     now.jitter[GT_READ].sum_sq = 2ULL * 1000 * 1000;  // of 16 µs >> 4
-    record(now.blocked[GT_FSYNC], 30'000'000);
+    record(now.blocked[GT_FSYNC], GT_BLOCKED_NS, GT_BLOCKED_FIRST);
+    record(now.blocked[GT_FSYNC], 60ULL * 1'000'000'000ULL, GT_BLOCKED_FIRST);
     record(now.window[GT_OPEN], 3'000);
+    record(now.window[GT_OPEN], GT_BLOCKED_NS - 1);
     record(now.epoll_wake, 3'000);
     record(now.netpoll_sleep, 3'000);
     record(now.timer_late, 3'000);
@@ -101,8 +105,15 @@ TEST_CASE("every counter of a slot has its difference") {
     REQUIRE(delta.jitter[GT_READ].count == 2);
     REQUIRE(delta.jitter[GT_READ].sum == Approx(32e-6));
     REQUIRE(delta.jitter[GT_READ].sum_of_squares == Approx(2 * 16e-6 * 16e-6));
-    REQUIRE(delta.blocked[GT_FSYNC].count() == 1);
-    REQUIRE(delta.window[GT_OPEN].count() == 1);
+    REQUIRE(delta.blocked[GT_FSYNC].count() == 2);
+    REQUIRE(delta.blocked[GT_FSYNC].buckets[15] == 1);  // [16.8, 33.6) ms
+    REQUIRE(delta.blocked[GT_FSYNC].buckets[25] == 1);  // 17.2 s and more
+    REQUIRE(delta.blocked[GT_FSYNC].sum == Approx(60.02));
+    REQUIRE(delta.blocked[GT_FSYNC].max == Approx(60));
+    REQUIRE(delta.window[GT_OPEN].count() == 2);
+    REQUIRE(delta.window[GT_OPEN].buckets[2] == 1);
+    REQUIRE(delta.window[GT_OPEN].buckets[15] == 1);
+    REQUIRE(delta.window[GT_OPEN].max == Approx(0.02));
     REQUIRE(delta.epoll_wake.count() == 1);
     REQUIRE(delta.netpoll_sleep.count() == 1);
     REQUIRE(delta.timer_late.count() == 1);
