@@ -87,7 +87,7 @@ logged() { journalctl --quiet --no-pager -o cat _SYSTEMD_INVOCATION_ID="$(system
 probe() { status ".probes[] | select(.probe == \"$1\") | if .attached then \"attached\" else .reason end"; }
 # not_attached: the probes that are not, but for those for which this kernel is too old.
 not_attached() {
-    status '[.probes[] | select((.attached | not) and (.reason | test("no such tracepoint|unknown func|of no use without") | not)) | .probe] | join(" ")'
+    status '[.probes[] | select((.attached | not) and (.reason | test("no such tracepoint|unknown func|invalid func|of no use without") | not)) | .probe] | join(" ")'
 }
 # signal TARGET NAME: as text; of one that is absent "absent: " and why.
 signal() {
