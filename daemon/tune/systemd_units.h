@@ -20,9 +20,9 @@
 namespace gotuned {
 
 /// For connecting and for a call. A manager that reads all units again answers nobody meanwhile: seconds on a busy
-/// host.
-inline constexpr std::chrono::seconds manager_patience{10};
-inline constexpr std::chrono::seconds reload_patience{20};
+/// host, and another adjustment of ours may be what it does so for.
+inline constexpr std::chrono::seconds manager_patience{20};
+inline constexpr std::chrono::seconds reload_patience{35};
 /// For a setting of a unit and its undo, which has systemd read all units again: seconds on a host with many units.
 /// Zero where systemd does not run.
 Duration unit_patience(const Roots& roots);

@@ -22,11 +22,9 @@ high_is_raised() { (($(<"$(cgroup_of tight)/memory.high") > 47185920)); }
 eventually 60 "memory.high is raised" high_is_raised
 echo "memory.high $(<"$(cgroup_of tight)/memory.high")"
 expect_equal "by the packaged rule" "$(adjustment memory-high-throttling knob)" cgroup.memory.high
-recovered() {
-    now=$(rate tight) unlimited=$(rate free)
-    ((now * 10 > unlimited * 9))
-}
+recovered() { (($(rate tight) * 10 > $(rate free) * 9)); }
 eventually 120 "the program is above 90% of the rate of the other" recovered
+now=$(rate tight) unlimited=$(rate free)
 echo "now $now/s of $unlimited/s"
 eventually 60 "and the change is kept" in_history memory-high-throttling kept
 
