@@ -27,6 +27,13 @@ enum gt_object {
 struct gt_shared {
 	__u8 watched_bits[GT_PIDS / 8];  /* by tgid: one load tells most tasks of the host that nobody watches them */
 	__u32 lease[GT_MAX_SLOTS];       /* who holds a slot now: stamps made under an earlier lease are void */
+	/*
+	 * The busiest processes count into a copy of their slot for each CPU, which that CPU alone writes: plain additions,
+	 * and no cache line that two CPUs pull at. The copies stand behind the slots in the same array; this is the element
+	 * of CPU 0, 0: none. Whoever reads adds all up.
+	 */
+	__u32 copies[GT_MAX_SLOTS];
+	__u32 cpus;                      /* copies of a slot; a CPU with a higher number counts into the slot itself */
 	__u32 scheduler_generation;      /* counts attachments of the scheduler's programs; 0: not attached */
 	__u32 window_generation;         /* counts windows; 0: none was ever open */
 	__u32 network_generation;        /* counts attachments of the network's programs; 0: not attached */

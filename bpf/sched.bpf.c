@@ -66,7 +66,7 @@ static __always_inline void switch_out(struct gt_shared *state, struct task_stru
 	thread->out_ns = now;
 }
 
-static __always_inline void came_from_sleep(struct gt_shared *state, struct gt_slot *slot, struct gt_thread *thread, __u64 out,
+static __always_inline void came_from_sleep(struct gt_shared *state, struct gt_counters to, struct gt_thread *thread, __u64 out,
 					    __u64 now)
 {
 	__u64 wake = thread->wake_ns, timeout = (__u64)thread->timeout_us * 1000, ready = out, waited, slept;
@@ -79,20 +79,20 @@ static __always_inline void came_from_sleep(struct gt_shared *state, struct gt_s
 	} /* else the wake-up raced with the switch: ready at once */
 	waited = now - ready;
 	slept = ready - out;
-	gt_record(&slot->runq, waited);
+	gt_record_own(to.own, &to.slot->runq, waited);
 	if (thread->out != GT_OUT_EPOLL)
 		return;
-	gt_record(&slot->netpoll_sleep, slept);
+	gt_record_own(to.own, &to.slot->netpoll_sleep, slept);
 	if (timeout && slept + TIMER_SLACK_NS >= timeout)
-		gt_record(&slot->timer_late, now - out > timeout ? now - out - timeout : 0);
+		gt_record_own(to.own, &to.slot->timer_late, now - out > timeout ? now - out - timeout : 0);
 	else
-		gt_record(&slot->epoll_wake, waited);
+		gt_record_own(to.own, &to.slot->epoll_wake, waited);
 }
 
 static __always_inline void switch_in(struct gt_shared *state, struct task_struct *task, __u64 now)
 {
 	struct gt_thread *thread;
-	struct gt_slot *slot;
+	struct gt_counters to;
 	__u32 cpu, blocked;
 	__u64 out, gone;
 
@@ -101,14 +101,14 @@ static __always_inline void switch_in(struct gt_shared *state, struct task_struc
 	thread = gt_thread_of(state, GT_OBJECT_SCHED, (__u32)task->tgid, (__u32)task->pid);
 	if (!thread)
 		return;
-	slot = gt_slot_of(thread);
-	if (!slot)
+	to = gt_counters_of(state, thread);
+	if (!to.slot)
 		return;
-	gt_add(&slot->switches, 1);
+	gt_count(to.own, &to.slot->switches, 1);
 	cpu = bpf_get_smp_processor_id();
 	if (thread->cpu != cpu) {
 		if (thread->cpu != GT_NO_CPU)
-			gt_add(&slot->migrations, 1);
+			gt_count(to.own, &to.slot->migrations, 1);
 		thread->cpu = (__u16)cpu;
 	}
 	out = thread->out_ns;
@@ -119,13 +119,13 @@ static __always_inline void switch_in(struct gt_shared *state, struct task_struc
 	gone = now > out ? now - out : 0;
 	thread->off_ns += gone;
 	if (thread->out == GT_OUT_RUNNABLE) {
-		gt_record(&slot->runq, gone);
+		gt_record_own(to.own, &to.slot->runq, gone);
 		return;
 	}
-	came_from_sleep(state, slot, thread, out, out + gone);
+	came_from_sleep(state, to, thread, out, out + gone);
 	blocked = (__u32)thread->out_class - 1;
 	if (gone >= GT_BLOCKED_NS && blocked < GT_CLASSES)
-		gt_record_blocked(&slot->blocked[blocked], gone);
+		gt_record_blocked(to.own, &to.slot->blocked[blocked], gone);
 }
 
 SEC("tp_btf/sched_switch")

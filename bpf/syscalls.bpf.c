@@ -57,7 +57,7 @@ int BPF_PROG(sys_enter, struct pt_regs *regs, long id)
 	return 0;
 }
 
-static __always_inline void count_errno(struct gt_slot *slot, __u32 class, long error)
+static __always_inline void count_errno(struct gt_counters to, __u32 class, long error)
 {
 	__u32 which;
 
@@ -79,29 +79,29 @@ static __always_inline void count_errno(struct gt_slot *slot, __u32 class, long 
 		break;
 	default: return;
 	}
-	gt_add(&slot->failed[which], 1);
+	gt_count(to.own, &to.slot->failed[which], 1);
 }
 
 /* A connect that does not block fails later: its errno is what getsockopt(SO_ERROR) hands out. */
-static __always_inline void count_socket_error(struct gt_slot *slot, struct pt_regs *regs)
+static __always_inline void count_socket_error(struct gt_counters to, struct pt_regs *regs)
 {
 	int error = 0;
 
 	if (gt_argument_2(regs) != SOL_SOCKET || gt_argument_3(regs) != SO_ERROR)
 		return;
 	if (bpf_probe_read_user(&error, sizeof(error), (void *)gt_argument_4(regs)) == 0)
-		count_errno(slot, GT_CONNECT, error);
+		count_errno(to, GT_CONNECT, error);
 }
 
-static __always_inline void count_poll(struct gt_slot *slot, bool zero_timeout, long events)
+static __always_inline void count_poll(struct gt_counters to, bool zero_timeout, long events)
 {
 	__u32 kind = zero_timeout ? 0 : 1;
 
-	gt_add(&slot->polls.polls[kind], 1);
+	gt_count(to.own, &to.slot->polls.polls[kind], 1);
 	if (events > 0)
-		gt_add(&slot->polls.events[kind], (__u64)events);
+		gt_count(to.own, &to.slot->polls.events[kind], (__u64)events);
 	else
-		gt_add(&slot->polls.empty[kind], 1);
+		gt_count(to.own, &to.slot->polls.empty[kind], 1);
 }
 
 SEC("tp_btf/sys_exit")
@@ -113,7 +113,7 @@ int BPF_PROG(sys_exit, struct pt_regs *regs, long result)
 	struct gt_jitter *jitter;
 	struct gt_short_hist *window;
 	struct gt_thread *thread;
-	struct gt_slot *slot;
+	struct gt_counters to;
 
 	if (!state || !gt_is_watched(state, (__u32)(ids >> 32)))
 		return 0;
@@ -124,8 +124,8 @@ int BPF_PROG(sys_exit, struct pt_regs *regs, long result)
 	thread->window = 0;
 	if (thread->tgid != (__u32)(ids >> 32) || state->lease[thread->slot & (GT_MAX_SLOTS - 1)] != thread->lease)
 		return 0;
-	slot = gt_slot_of(thread);
-	if (!slot)
+	to = gt_counters_of(state, thread);
+	if (!to.slot)
 		return 0;
 	took = bpf_ktime_get_ns() - thread->enter_ns;
 	class = gt_class_of(thread->number);
@@ -136,11 +136,11 @@ int BPF_PROG(sys_exit, struct pt_regs *regs, long result)
 	asm volatile("" : "+r"(class));
 	if (class >= GT_CLASSES)
 		return 0;
-	window = &slot->window[class];
-	jitter = &slot->jitter[class];
+	window = &to.slot->window[class];
+	jitter = &to.slot->jitter[class];
 	asm volatile("" : "+r"(window), "+r"(jitter));
 	if (took < GT_BLOCKED_NS)
-		gt_record_short(window, took);
+		gt_record_short(to.own, window, took);
 	/* Without the scheduler's programs nobody knows the time off the CPU, and there is no jitter. */
 	if (state->scheduler_generation) {
 		__u64 scaled;
@@ -148,15 +148,15 @@ int BPF_PROG(sys_exit, struct pt_regs *regs, long result)
 		off = thread->off_ns;
 		took = took > off ? took - off : 0;
 		scaled = took >> GT_SQUARE_SHIFT;
-		gt_add(&jitter->count, 1);
-		gt_add(&jitter->sum_ns, took);
-		gt_add(&jitter->sum_sq, scaled * scaled);
+		gt_count(to.own, &jitter->count, 1);
+		gt_count(to.own, &jitter->sum_ns, took);
+		gt_count(to.own, &jitter->sum_sq, scaled * scaled);
 	}
 	if (gt_is_epoll(thread->number))
-		count_poll(slot, thread->zero_timeout, result);
+		count_poll(to, thread->zero_timeout, result);
 	if (result < 0 && result >= -4095)
-		count_errno(slot, class, -result);
+		count_errno(to, class, -result);
 	else if (thread->number == GT_NR_GETSOCKOPT && result == 0)
-		count_socket_error(slot, regs);
+		count_socket_error(to, regs);
 	return 0;
 }

@@ -96,44 +96,67 @@ static __always_inline __u32 gt_bucket(__u64 ns)
 	return log - 9 < GT_BUCKETS ? log - 9 : GT_BUCKETS - 1;
 }
 
+/* Where the counters of a process are for the CPU that runs now. */
+struct gt_counters {
+	struct gt_slot *slot;
+	bool own; /* nobody else writes there: no atomic operation is needed */
+};
+
+static __always_inline void gt_count(bool own, __u64 *counter, __u64 amount)
+{
+	if (own)
+		*counter += amount;
+	else
+		gt_add(counter, amount);
+}
+
 /* Two CPUs may race at the maximum: the smaller of two may stay. */
-static __always_inline void gt_record_sums(__u64 *sum_ns, __u64 *sum_sq, __u64 *max_ns, __u64 ns)
+static __always_inline void gt_record_in(bool own, __u32 *bucket, __u64 *sum_ns, __u64 *sum_sq, __u64 *max_ns, __u64 ns)
 {
 	__u64 scaled = ns >> GT_SQUARE_SHIFT;
 
-	gt_add(sum_ns, ns);
-	gt_add(sum_sq, scaled * scaled);
+	if (own) {
+		*bucket += 1;
+		*sum_ns += ns;
+		*sum_sq += scaled * scaled;
+	} else {
+		__sync_fetch_and_add(bucket, 1);
+		gt_add(sum_ns, ns);
+		gt_add(sum_sq, scaled * scaled);
+	}
 	if (ns > *max_ns)
 		*max_ns = ns;
 }
 
-static __always_inline void gt_record(struct gt_hist *hist, __u64 ns)
+static __always_inline void gt_record_own(bool own, struct gt_hist *hist, __u64 ns)
 {
 	__u32 bucket = gt_bucket(ns);
 
 	if (bucket < GT_BUCKETS)
-		__sync_fetch_and_add(&hist->buckets[bucket], 1);
-	gt_record_sums(&hist->sum_ns, &hist->sum_sq, &hist->max_ns, ns);
+		gt_record_in(own, &hist->buckets[bucket], &hist->sum_ns, &hist->sum_sq, &hist->max_ns, ns);
+}
+
+static __always_inline void gt_record(struct gt_hist *hist, __u64 ns)
+{
+	gt_record_own(false, hist, ns);
 }
 
 /* ns below GT_BLOCKED_NS */
-static __always_inline void gt_record_short(struct gt_short_hist *hist, __u64 ns)
+static __always_inline void gt_record_short(bool own, struct gt_short_hist *hist, __u64 ns)
 {
 	__u32 bucket = gt_bucket(ns);
 
 	if (bucket < GT_SHORT_BUCKETS)
-		__sync_fetch_and_add(&hist->buckets[bucket], 1);
-	gt_record_sums(&hist->sum_ns, &hist->sum_sq, &hist->max_ns, ns);
+		gt_record_in(own, &hist->buckets[bucket], &hist->sum_ns, &hist->sum_sq, &hist->max_ns, ns);
 }
 
 /* ns of GT_BLOCKED_NS and more */
-static __always_inline void gt_record_blocked(struct gt_blocked_hist *hist, __u64 ns)
+static __always_inline void gt_record_blocked(bool own, struct gt_blocked_hist *hist, __u64 ns)
 {
 	__u32 bucket = gt_bucket(ns) - GT_BLOCKED_FIRST;
 
 	if (bucket < GT_BLOCKED_BUCKETS)
-		__sync_fetch_and_add(&hist->buckets[bucket], 1);
-	gt_record_sums(&hist->sum_ns, &hist->sum_sq, &hist->max_ns, ns);
+		gt_record_in(own, &hist->buckets[bucket], &hist->sum_ns, &hist->sum_sq, &hist->max_ns, ns);
 }
 
 /*
@@ -167,6 +190,24 @@ static __always_inline struct gt_slot *gt_slot_of(struct gt_thread *thread)
 	__u32 slot = thread->slot;
 
 	return bpf_map_lookup_elem(&slots, &slot);
+}
+
+/*
+ * For programs of one tracepoint that cannot interrupt themselves on one CPU: two of them must not write to the same
+ * counters (sched_switch runs with interrupts off, sys_exit without preemption or is left out when it would nest).
+ */
+static __always_inline struct gt_counters gt_counters_of(struct gt_shared *state, struct gt_thread *thread)
+{
+	struct gt_counters counters = {};
+	__u32 index = state->copies[thread->slot & (GT_MAX_SLOTS - 1)], cpu = bpf_get_smp_processor_id();
+
+	if (index && cpu < state->cpus) {
+		index += cpu;
+		counters.own = true;
+	} else
+		index = thread->slot;
+	counters.slot = bpf_map_lookup_elem(&slots, &index);
+	return counters;
 }
 
 #endif

@@ -118,6 +118,7 @@ void Daemon::Impl::tick() {
     observer_->outside(outside_->readings(began, settings_.tick));
     outside_->tick(began);
     snapshot_ = observer_->observe(scheduled, clock_.wall(), live);
+    if (probes_) probes_->tick(clock_.mono());
     const RulebookPtr& rulebook = rulebook_->running();
     if (!recovered_) {
         recovered_ = true;

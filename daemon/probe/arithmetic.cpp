@@ -98,6 +98,36 @@ SlotDelta difference(const gt_slot& now, const gt_slot& before) {
     return delta;
 }
 
+void accumulate(gt_slot& into, const gt_slot& from) {
+    // A member that is new in gt_slot is added up here and differs in difference(), or nobody sees it.
+    static_assert(sizeof(gt_slot) == 3488);
+    const auto add = [](auto& counter, const auto& amount) {
+        if (amount != 0) __atomic_fetch_add(&counter, amount, __ATOMIC_RELAXED);
+    };
+    const auto add_all = [&add](auto& counters, const auto& amounts) {
+        for (std::size_t i = 0; i < std::size(counters); ++i) add(counters[i], amounts[i]);
+    };
+    add(into.switches, from.switches);
+    add(into.migrations, from.migrations);
+    // No program counts TCP into copies: gt_slot.tcp stays as it is.
+    add_all(into.failed, from.failed);
+    add_all(into.polls.polls, from.polls.polls);
+    add_all(into.polls.empty, from.polls.empty);
+    add_all(into.polls.events, from.polls.events);
+    for_each_histogram(into, from, [&](auto& histogram, const auto& more) {
+        add_all(histogram.buckets, more.buckets);
+        add(histogram.sum_ns, more.sum_ns);
+        add(histogram.sum_sq, more.sum_sq);
+        // A program may set a larger one meanwhile, and lose it: as two programs do that race.
+        if (more.max_ns > histogram.max_ns) __atomic_store_n(&histogram.max_ns, more.max_ns, __ATOMIC_RELAXED);
+    });
+    for (std::size_t i = 0; i < GT_CLASSES; ++i) {
+        add(into.jitter[i].count, from.jitter[i].count);
+        add(into.jitter[i].sum_ns, from.jitter[i].sum_ns);
+        add(into.jitter[i].sum_sq, from.jitter[i].sum_sq);
+    }
+}
+
 void OpenTime::open(MonoTime now) {
     if (open_) return;
     open_ = true;

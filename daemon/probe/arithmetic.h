@@ -13,6 +13,26 @@ Distribution difference(const gt_hist& now, const gt_hist& before, std::uint64_t
 /// What a slot gained; the durations are left zero. Maxima are taken from `now` as they are.
 SlotDelta difference(const gt_slot& now, const gt_slot& before);
 
+/// Adds the counters of `from`, modulo their widths, and its maxima. Atomically: `into` may be a slot that programs
+/// count in.
+void accumulate(gt_slot& into, const gt_slot& from);
+
+/// Calls `visit(a's, b's)` for each histogram of a slot.
+template <typename A, typename B, typename Visit>
+void for_each_histogram(A& a, B& b, Visit visit) {
+    visit(a.epoll_wake, b.epoll_wake);
+    visit(a.netpoll_sleep, b.netpoll_sleep);
+    visit(a.timer_late, b.timer_late);
+    visit(a.runq, b.runq);
+    visit(a.netpoll_wait, b.netpoll_wait);
+    visit(a.connect_time, b.connect_time);
+    visit(a.lifetime, b.lifetime);
+    for (std::size_t i = 0; i < GT_CLASSES; ++i) {
+        visit(a.blocked[i], b.blocked[i]);
+        visit(a.window[i], b.window[i]);
+    }
+}
+
 /// How long something was open, up to any moment: a slot's exposure is the difference of two totals, so a slot that
 /// was watched in the middle of a window gets only its part of it.
 class OpenTime {

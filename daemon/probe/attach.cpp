@@ -4,9 +4,14 @@
 
 namespace gotuned {
 
+/// Threads remember 16 bits of it, and 0 is not attached.
+void LoadedProbes::advance_generation() {
+    if ((++generation_ & 0xFFFFU) == 0) ++generation_;
+}
+
 void LoadedProbes::attach() {
     attach_process();
-    if ((++generation_ & 0xFFFFU) == 0) ++generation_;  // threads remember 16 bits of it
+    advance_generation();
     attach_scheduler();
     // What was stamped at a socket under an earlier attachment is void.
     if (shared_.valid()) __atomic_store_n(&shared_.as<gt_shared>()->network_generation, generation_, __ATOMIC_SEQ_CST);
@@ -15,20 +20,49 @@ void LoadedProbes::attach() {
 }
 
 void LoadedProbes::detach() {
+    end_sample(MonoClock::now());
+    detach_scheduler();
+    scheduler_paused_ = false;
+    if (auto& object = objects_[GT_OBJECT_SCHED]) object->detach("thread_exit");
     const MonoTime now = MonoClock::now();
-    if (steady_costs_.sampling()) steady_costs_.end(attachment_.scheduler.total(now));
-    attachment_.scheduler.close(now);
-    if (auto& object = objects_[GT_OBJECT_SCHED]) {
-        __atomic_store_n(&shared_.as<gt_shared>()->scheduler_generation, 0U, __ATOMIC_SEQ_CST);
-        for (const char* program : {"sched_switch", "sched_wakeup_new", "sched_waking", "thread_exit"})
-            object->detach(program);  // waking after switch, as it was attached before it
-    }
     attachment_.network.close(now);
     attachment_.tcp.close(now);
     if (shared_.valid()) __atomic_store_n(&shared_.as<gt_shared>()->network_generation, 0U, __ATOMIC_SEQ_CST);
     for (const auto index : {GT_OBJECT_NET, GT_OBJECT_TCP, GT_OBJECT_PROCESS})
         if (auto& object = objects_[index])
             for (const auto& program : object->programs()) object->detach(program.name);
+}
+
+void LoadedProbes::resume_scheduler() {
+    if (!scheduler_paused_) return;
+    scheduler_paused_ = false;
+    advance_generation();
+    attach_scheduler();
+    // Nobody saw for how long the calls that are under way were off the CPU.
+    if (attachment_.windows.is_open()) void_entries();
+    const MonoTime now = MonoClock::now();
+    if (!sample_scheduler_ || !attachment_.scheduler.is_open()) return;
+    sample_scheduler_ = false;
+    scheduler_costs_.begin(attachment_.scheduler.total(now));
+    sample_until_ = now + sample_length_;
+}
+
+void LoadedProbes::pause_scheduler() {
+    if (scheduler_paused_ || !attachment_.scheduler.is_open()) return;
+    scheduler_paused_ = true;
+    detach_scheduler();
+}
+
+/// The threads' entries stay: thread_exit goes on taking them out.
+void LoadedProbes::detach_scheduler() {
+    const MonoTime now = MonoClock::now();
+    scheduler_costs_.end(attachment_.scheduler.total(now));
+    attachment_.scheduler.close(now);
+    if (auto& object = objects_[GT_OBJECT_SCHED]) {
+        __atomic_store_n(&shared_.as<gt_shared>()->scheduler_generation, 0U, __ATOMIC_SEQ_CST);
+        for (const char* program : {"sched_switch", "sched_wakeup_new", "sched_waking"})
+            object->detach(program);  // waking after switch, as it was attached before it
+    }
 }
 
 void LoadedProbes::attach_scheduler() {
@@ -43,7 +77,7 @@ void LoadedProbes::attach_scheduler() {
     auto switches = waking ? object->attach("sched_switch") : Status{};
     if (waking && switches) {
         for (const auto& program : object->programs())
-            steady_costs_.add(program.name, object->program_fd(program.name));
+            scheduler_costs_.add(program.name, object->program_fd(program.name));
         attachment_.scheduler.open(MonoClock::now());
         return;
     }

@@ -31,6 +31,7 @@ void CostEstimate::end(const Reading& reading) {
     if (attached <= 0 || reading.run_seconds < start_.run_seconds) return;
     if (share_ >= 0) charge(reading.attached);
     share_ = (reading.run_seconds - start_.run_seconds) / attached;
+    rate_ = static_cast<double>(reading.runs - start_.runs) / attached;
     charge(reading.attached);
 }
 
@@ -39,6 +40,10 @@ void CostEstimate::charge(Duration attached) {
     cpu_seconds_ += share_ * seconds(attached - charged_);
     charged_ = attached;
 }
+
+std::optional<double> CostEstimate::share() const { return share_ < 0 ? std::nullopt : std::optional(share_); }
+
+std::optional<double> CostEstimate::runs_per_second() const { return share_ < 0 ? std::nullopt : std::optional(rate_); }
 
 void CostMeter::add(const std::string& program, int fd) {
     if (fd >= 0) programs_[program].fd = fd;
@@ -63,6 +68,13 @@ void CostMeter::end(Duration attached) {
 
 void CostMeter::charge(Duration attached) {
     for (auto& [name, entry] : programs_) entry.estimate.charge(attached);
+}
+
+std::optional<double> CostMeter::share() const {
+    std::optional<double> sum;
+    for (const auto& [name, entry] : programs_)
+        if (const auto share = entry.estimate.share()) sum = sum.value_or(0) + *share;
+    return sum;
 }
 
 const CostEstimate* CostMeter::find(const std::string& program) const {

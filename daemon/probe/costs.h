@@ -11,6 +11,7 @@
 #include <cstdint>
 #include <functional>
 #include <map>
+#include <optional>
 #include <string>
 
 #include "base/fd.h"
@@ -31,12 +32,16 @@ public:
     /// Charges the attached time that went by.
     void charge(Duration attached);
     [[nodiscard]] double cpu_seconds() const { return cpu_seconds_; }
+    /// CPU time by time attached, and runs by time attached, in the last sample; nothing before the first.
+    [[nodiscard]] std::optional<double> share() const;
+    [[nodiscard]] std::optional<double> runs_per_second() const;
     [[nodiscard]] std::uint64_t runs() const { return runs_; }
 
 private:
     Reading start_{};
     Duration charged_{};
     double share_ = -1;  // negative: no sample yet
+    double rate_ = 0;    // runs a second
     double cpu_seconds_ = 0;
     std::uint64_t runs_ = 0;
 };
@@ -52,6 +57,8 @@ public:
     [[nodiscard]] bool sampling() const { return statistics_.valid(); }
     void charge(Duration attached);
     [[nodiscard]] const CostEstimate* find(const std::string& program) const;
+    /// Of all its programs; nothing before the first sample.
+    [[nodiscard]] std::optional<double> share() const;
 
 private:
     struct Entry {

@@ -1,4 +1,6 @@
 // Loading and attaching: what cannot be had is left out with its reason, the rest works.
+#include <bpf/libbpf.h>
+
 #include <algorithm>
 
 #include "base/log.h"
@@ -30,6 +32,7 @@ std::span<const std::byte> elf_of(std::size_t object) {
 LoadedProbes::LoadedProbes(const ProbeOptions& options) : options_(options) {
     options_.max_processes = std::clamp<std::size_t>(options_.max_processes, 1, GT_MAX_SLOTS);
     quiet_libbpf();
+    cpus_ = static_cast<std::uint32_t>(std::max(libbpf_num_possible_cpus(), 1));
     features_ = detect_features();
     if (!features_.kernel_btf) {
         refuse_all("this kernel has no type information (CONFIG_DEBUG_INFO_BTF)");
@@ -44,6 +47,7 @@ LoadedProbes::LoadedProbes(const ProbeOptions& options) : options_(options) {
     map_slots();
     if (slots_ == nullptr) return;
     open_ring();
+    loaded_ = MonoClock::now();
     attach();
     try_window();
 }
@@ -66,7 +70,7 @@ void LoadedProbes::load_objects() {
             continue;
         }
         const BpfObjectSource source{object_names[i], elf_of(i), static_cast<std::uint32_t>(options_.max_processes),
-                                     shared_maps};
+                                     counters(), shared_maps};
         auto object = BpfObject::load(source, features_);
         if (!object) {
             refused_[i] = to_string(object.error());  // for reports(): who starts us tells it once, not for each
@@ -78,23 +82,29 @@ void LoadedProbes::load_objects() {
     }
 }
 
+std::uint32_t LoadedProbes::counters() const {
+    return static_cast<std::uint32_t>(options_.max_processes) + copied_slots(cpus_) * cpus_;
+}
+
 void LoadedProbes::map_slots() {
     const auto first = std::ranges::find_if(objects_, [](const auto& object) {
         return object.has_value() && object->map_fd("slots") >= 0 && object->map_fd("shared") >= 0;
     });
     if (first == std::end(objects_)) return;
     auto shared = Mapping::map((*first)->map_fd("shared"), sizeof(gt_shared));
-    auto memory = Mapping::map((*first)->map_fd("slots"), options_.max_processes * sizeof(gt_slot));
-    if (!shared || !memory) {
-        refuse_all(to_string(shared ? memory.error() : shared.error()));
+    if (!shared) {
+        refuse_all(to_string(shared.error()));
         for (auto& object : objects_) object.reset();
         return;
     }
     shared_ = std::move(*shared);
-    slot_memory_ = std::move(*memory);
-    slots_ = std::make_unique<SlotTable>(SlotMaps{(*first)->map_fd("watched"), (*first)->map_fd("threads"),
-                                                  shared_.as<gt_shared>(), slot_memory_.as<gt_slot>(),
-                                                  static_cast<std::uint32_t>(options_.max_processes)});
+    const SlotMaps maps{(*first)->map_fd("watched"),
+                        (*first)->map_fd("threads"),
+                        shared_.as<gt_shared>(),
+                        static_cast<std::uint32_t>(options_.max_processes),
+                        cpus_,
+                        copied_slots(cpus_)};
+    slots_ = std::make_unique<SlotTable>(maps, SlotMemory((*first)->map_fd("slots"), counters()));
 }
 
 void LoadedProbes::open_ring() {

@@ -37,8 +37,16 @@ public:
     [[nodiscard]] std::vector<ProbeReport> reports() const override;
     [[nodiscard]] const ProbeFeatures& features() const override { return features_; }
     [[nodiscard]] std::vector<Drop> drops() const override;
+    /// Whether the process counts without atomic operations, for tests.
+    [[nodiscard]] bool has_copies(const ProcessId& process) const {
+        return slots_ != nullptr && slots_->has_copies(process);
+    }
     void sample_costs(Duration duration) override;
     Duration sweep_sockets(MonoTime now) override;
+    [[nodiscard]] ProbeCosts costs() const override;
+    void pause_scheduler() override;
+    void resume_scheduler() override;
+    void tick(MonoTime now) override;
 
     /// Attaches the scheduler's, the network's and the process programs, or takes them off (a measurement of what they
     /// cost does it many times a minute). What could not be attached is in reports().
@@ -47,30 +55,41 @@ public:
 
 private:
     void load_objects();
+    [[nodiscard]] std::uint32_t counters() const;  ///< entries of the slot array, with the copies
     void map_slots();
     void open_ring();
+    void advance_generation();
     void attach_scheduler();
+    void detach_scheduler();
+    void void_entries();  ///< system calls that were entered before now are not counted
     void attach_process();
     void attach_network();
     void attach_tcp();
     void try_window();
     void refuse_all(const std::string& reason);
     void end_sample_when_due(MonoTime now);
+    void end_sample(MonoTime now);
+    [[nodiscard]] CostMeter& costs_of(std::size_t object) const;
 
     ProbeOptions options_;
     ProbeFeatures features_;
+    std::uint32_t cpus_ = 1;  ///< possible ones
     std::optional<BpfObject> objects_[GT_OBJECTS];
     std::string refused_[GT_OBJECTS];  ///< why an object is not there
     Mapping shared_{};
-    Mapping slot_memory_{};
     std::unique_ptr<SlotTable> slots_{};
     std::unique_ptr<EventRing> events_{};
     std::unique_ptr<SysctlProbe> sysctls_{};
     Attachment attachment_{};
-    std::uint32_t generation_ = 0;      ///< of attachments of the scheduler's and the network's programs
-    mutable CostMeter steady_costs_{};  ///< programs that are always attached
-    mutable CostMeter window_costs_{};  ///< sampled over one whole window
-    Duration sweeps_took_{};            ///< CPU time of all sweeps over the sockets
+    std::uint32_t generation_ = 0;         ///< of attachments of the scheduler's and the network's programs
+    mutable CostMeter steady_costs_{};     ///< programs that are always attached
+    mutable CostMeter scheduler_costs_{};  ///< the scheduler's, which the governor may take off for a while
+    mutable CostMeter window_costs_{};     ///< sampled over one whole window
+    MonoTime loaded_{};                    ///< what is attached all the time is attached since then
+    Duration sample_length_{};
+    bool scheduler_paused_ = false;
+    bool sample_scheduler_ = false;  ///< when it is attached again
+    Duration sweeps_took_{};         ///< CPU time of all sweeps over the sockets
     std::uint64_t sweeps_ = 0;
     MonoTime sample_until_{};
     bool sample_next_window_ = false;

@@ -9,8 +9,9 @@ namespace gotuned {
 
 class Mapping {
 public:
-    /// Maps `size` bytes of the map behind `map_fd`. Errors: what mmap(2) says.
-    static Result<Mapping> map(int map_fd, std::size_t size);
+    /// Maps `size` bytes of the map behind `map_fd` from `offset` on, which is a page's begin. Errors: what mmap(2)
+    /// says.
+    static Result<Mapping> map(int map_fd, std::size_t size, std::size_t offset = 0);
     Mapping() = default;
     Mapping(Mapping&& other) noexcept;
     Mapping& operator=(Mapping&& other) noexcept;

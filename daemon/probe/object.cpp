@@ -23,7 +23,9 @@ Opened open_object(const BpfObjectSource& source) {
         const std::string name = bpf_map__name(map);
         if (const auto known = source.maps.find(name); known != source.maps.end())
             bpf_map__reuse_fd(map, known->second);
-        else if (name == "slots" || name == "watched")
+        else if (name == "slots")
+            bpf_map__set_max_entries(map, source.counters);
+        else if (name == "watched")
             bpf_map__set_max_entries(map, source.slots);
     }
     return object;

@@ -30,7 +30,8 @@ using BpfLink = std::unique_ptr<bpf_link, BpfLinkDestroy>;
 struct BpfObjectSource {
     std::string name{};  ///< "sched"
     std::span<const std::byte> elf{};
-    std::uint32_t slots = 0;            ///< entries of the maps `slots` and `watched`
+    std::uint32_t slots = 0;            ///< entries of the map `watched`
+    std::uint32_t counters = 0;         ///< entries of the map `slots`: with the copies for each CPU
     std::map<std::string, int> maps{};  ///< maps that exist already: name → fd
 };
 

@@ -33,6 +33,11 @@ std::uint64_t LoadedProbes::switches_since(const ProcessId& process) const {
     return slots_ == nullptr ? 0 : slots_->switches_since(process);
 }
 
+void LoadedProbes::tick(MonoTime now) {
+    end_sample_when_due(now);
+    if (slots_ != nullptr && options_.copies) slots_->give_copies(now);
+}
+
 Status LoadedProbes::add_heir(pid_t pid) {
     const std::string target = "pid " + std::to_string(pid);
     const int heirs = objects_[GT_OBJECT_PROCESS] ? objects_[GT_OBJECT_PROCESS]->map_fd("heirs") : -1;
@@ -84,7 +89,8 @@ std::vector<ProbeReport> LoadedProbes::reports() const {
         {"tcp_receive_reset", GT_OBJECT_TCP},  {"sweep", GT_OBJECT_TCP},
     };
     const MonoTime now = MonoClock::now();
-    steady_costs_.charge(attachment_.scheduler.total(now));
+    steady_costs_.charge(now - loaded_);
+    scheduler_costs_.charge(attachment_.scheduler.total(now));
     window_costs_.charge(attachment_.windows.total(now));
     std::vector<ProbeReport> reports;
     for (const auto& [known, owner] : programs) {
@@ -97,14 +103,19 @@ std::vector<ProbeReport> LoadedProbes::reports() const {
         if (const auto& object = objects_[owner]) {
             const auto program = std::ranges::find(object->programs(), name, &BpfObject::Program::name);
             if (program != object->programs().end()) report.reason = program->reason;
-            report.attached = report.windowed ? report.reason.empty() : object->attached(name);
+            // Programs that may be taken off for a while are attached when they could be.
+            report.attached = report.windowed || (owner == GT_OBJECT_SCHED && scheduler_paused_)
+                                  ? report.reason.empty()
+                                  : object->attached(name);
         }
         const bool sweep = name == "sweep";
         if (report.attached) report.tier = sweep ? "iterator" : "tp_btf";
-        const CostEstimate* cost = (report.windowed ? window_costs_ : steady_costs_).find(name);
+        const CostEstimate* cost = costs_of(owner).find(name);
         if (cost != nullptr) {
             report.runs = cost->runs();
             report.cpu_seconds = cost->cpu_seconds();
+            const double rate = cost->runs_per_second().value_or(0);
+            report.seconds_per_run = rate > 0 ? *cost->share() / rate : 0;
         }
         if (sweep) {
             report.runs = sweeps_;

@@ -16,6 +16,7 @@
 #include "base/target.h"
 #include "base/time.h"
 #include "bpf/gotuned.h"
+#include "probe/governor.h"
 
 namespace gotuned {
 
@@ -25,16 +26,17 @@ struct ProbeReport {
     std::string tier{};     ///< "tp_btf", "iterator", "cgroup", "none"
     bool attached = false;  ///< windowed programs: could be attached when last tried
     bool windowed = false;
-    std::string reason{};    ///< why not, in words; empty when attached
-    std::uint64_t runs = 0;  ///< as far as sampled (BPF_ENABLE_STATS), 0 when not
-    double cpu_seconds = 0;  ///< estimated: events × sampled cost a run; never falls
+    std::string reason{};        ///< why not, in words; empty when attached
+    std::uint64_t runs = 0;      ///< as far as sampled (BPF_ENABLE_STATS), 0 when not
+    double cpu_seconds = 0;      ///< estimated: events × sampled cost a run; never falls
+    double seconds_per_run = 0;  ///< in the last sample; 0 before it
 };
 
 /// What an exec, exit or fork event says (bpf/gotuned.h, gt_event).
 using ProbeEvent = gt_event;
 
-/// What a slot counted since it was last taken. Counts of `window`, `jitter`, `polls` and `failed` are raw:
-/// they stand for `observed`, not for the whole time.
+/// What a slot counted since it was last taken. All counts are raw: those of `window`, `jitter`, `polls` and `failed`
+/// stand for `observed`, the others for `scheduler_observed`, not for the whole time.
 struct SlotDelta {
     std::uint64_t switches = 0;
     std::uint64_t migrations = 0;
@@ -69,7 +71,7 @@ struct SlotDelta {
     } tcp{};
     Duration elapsed{};             ///< since the slot was last taken (or watched)
     Duration observed{};            ///< of it, time with the system-call window open
-    Duration scheduler_observed{};  ///< of it, time with the scheduler probes attached: elapsed or 0
+    Duration scheduler_observed{};  ///< of it, time with the scheduler probes attached
     Duration tcp_observed{};        ///< of it, time with the TCP probes attached: elapsed or 0
     Duration network_observed{};    ///< of it, time with sk_data_ready and sock_recv_length attached: elapsed or 0
 };
@@ -86,6 +88,7 @@ struct ProbeFeatures {
 struct ProbeOptions {
     std::size_t max_processes = 2048;  ///< slots
     bool system_call_windows = true;
+    bool copies = true;  ///< the busiest processes count into copies of their slots; false: to measure what that saves
     std::string cgroup2{};  ///< the unified hierarchy, whose processes' writes to sysctls are seen; empty: none
 };
 
@@ -143,6 +146,13 @@ public:
     /// sweep. One walk over the descriptors of the host, inside the kernel. Gives the CPU time it took; zero when it
     /// cannot be.
     virtual Duration sweep_sockets(MonoTime now) = 0;
+    /// What was measured last; what is not in it was not sampled yet.
+    [[nodiscard]] virtual ProbeCosts costs() const = 0;
+    /// Takes the scheduler's programs off, or puts them on again: what happens between is not in any slot.
+    virtual void pause_scheduler() = 0;
+    virtual void resume_scheduler() = 0;
+    /// Once a tick, after the takes: the processes that were busiest count in the cheapest way from now on.
+    virtual void tick(MonoTime now) = 0;
 };
 
 }  // namespace gotuned

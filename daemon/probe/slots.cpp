@@ -6,29 +6,26 @@
 #include <algorithm>
 #include <cerrno>
 #include <cstring>
+#include <functional>
 
 #include "base/files.h"
 
 namespace gotuned {
 namespace {
 
+/// A process gets copies from so many context switches a second on, and keeps them down to a quarter of that: 1,000
+/// switches cost some 10,000 atomic operations, a tenth of a millisecond if no other CPU pulls at the cache lines.
+constexpr double busy = 1000;
+constexpr double quiet = busy / 4;
+/// No program runs for longer than that; one that began before the copies were taken away may still write to them.
+constexpr Duration rest = std::chrono::milliseconds(100);
+
 /// Copies the counters while the programs go on counting; each maximum is taken out.
 void snapshot(gt_slot& live, gt_slot& copy) {
-    const auto take_maximum = [](auto& from, auto& into) {
-        into.max_ns = from.max_ns == 0 ? 0 : __atomic_exchange_n(&from.max_ns, 0, __ATOMIC_RELAXED);
-    };
     std::memcpy(&copy, &live, sizeof copy);
-    take_maximum(live.epoll_wake, copy.epoll_wake);
-    take_maximum(live.netpoll_sleep, copy.netpoll_sleep);
-    take_maximum(live.timer_late, copy.timer_late);
-    take_maximum(live.runq, copy.runq);
-    take_maximum(live.netpoll_wait, copy.netpoll_wait);
-    take_maximum(live.connect_time, copy.connect_time);
-    take_maximum(live.lifetime, copy.lifetime);
-    for (std::size_t i = 0; i < GT_CLASSES; ++i) {
-        take_maximum(live.blocked[i], copy.blocked[i]);
-        take_maximum(live.window[i], copy.window[i]);
-    }
+    for_each_histogram(live, copy, [](auto& from, auto& into) {
+        into.max_ns = from.max_ns == 0 ? 0 : __atomic_exchange_n(&from.max_ns, 0, __ATOMIC_RELAXED);
+    });
 }
 
 void new_lease(gt_shared& shared, std::uint32_t slot) {
@@ -39,8 +36,82 @@ void new_lease(gt_shared& shared, std::uint32_t slot) {
 
 }  // namespace
 
-SlotTable::SlotTable(const SlotMaps& maps) : maps_(maps) {
-    for (std::uint32_t slot = 0; slot < maps_.count; ++slot) free_.push_back(slot);
+std::uint32_t copied_slots(std::uint32_t cpus) {
+    constexpr std::uint32_t bytes = 1U << 20U;
+    return std::clamp<std::uint32_t>(bytes / (std::max(cpus, 1U) * std::uint32_t{sizeof(gt_slot)}), 1, 16);
+}
+
+SlotTable::SlotTable(const SlotMaps& maps, SlotMemory memory)
+    : maps_(maps), memory_(std::move(memory)), copies_(maps.copied) {
+    maps_.shared->cpus = maps_.cpus;
+}
+
+gt_slot& SlotTable::copy_of(std::uint32_t copies, std::uint32_t cpu) const {
+    return memory_.at(maps_.count + copies * maps_.cpus + cpu);
+}
+
+void SlotTable::assign(Lease& lease, std::uint32_t copies) {
+    const std::uint32_t first = maps_.count + copies * maps_.cpus;
+    for (std::uint32_t cpu = 0; cpu < maps_.cpus; ++cpu)
+        if (!memory_.reach(first + cpu)) return;  // it goes on in its slot
+    copies_[copies] = Copies{&lease, true, false, {}};
+    lease.copies = copies;
+    __atomic_store_n(&maps_.shared->copies[lease.slot], first, __ATOMIC_SEQ_CST);
+}
+
+void SlotTable::release(const Lease& lease, MonoTime now) {
+    if (lease.copies == none || copies_[lease.copies].resting) return;
+    __atomic_store_n(&maps_.shared->copies[lease.slot], 0U, __ATOMIC_SEQ_CST);
+    copies_[lease.copies].resting = true;
+    copies_[lease.copies].since = now;
+}
+
+/// What rested for long enough goes into its slot, and the copies are free again.
+void SlotTable::settle(MonoTime now) {
+    for (std::uint32_t index = 0; index < copies_.size(); ++index) {
+        Copies& copies = copies_[index];
+        if (!copies.resting || now - copies.since < rest) continue;
+        for (std::uint32_t cpu = 0; cpu < maps_.cpus; ++cpu) {
+            gt_slot& copy = copy_of(index, cpu);
+            if (copies.holder != nullptr) accumulate(memory_.at(copies.holder->slot), copy);
+            std::memset(&copy, 0, sizeof copy);
+        }
+        if (copies.holder != nullptr) copies.holder->copies = none;
+        copies = {};
+    }
+}
+
+void SlotTable::give_copies(MonoTime now) {
+    settle(now);
+    struct Candidate {
+        Lease* lease;
+        double weight;
+    };
+    std::vector<Candidate> candidates;
+    for (const auto& [id, lease] : leases_) {
+        const bool holds = lease->copies != none;
+        if (holds && copies_[lease->copies].resting) continue;
+        if (lease->switches_per_second < (holds ? quiet : busy)) {
+            release(*lease, now);
+            continue;
+        }
+        // Two that are about as busy do not take them from each other at every tick.
+        candidates.push_back({lease.get(), lease->switches_per_second * (holds ? 2 : 1)});
+    }
+    std::ranges::sort(candidates, std::greater{}, &Candidate::weight);
+    for (std::size_t i = copies_.size(); i < candidates.size(); ++i) release(*candidates[i].lease, now);
+    if (candidates.size() > copies_.size()) candidates.resize(copies_.size());
+    for (const Candidate& candidate : candidates) {
+        if (candidate.lease->copies != none) continue;
+        const auto found = std::ranges::find(copies_, false, &Copies::used);
+        if (found == copies_.end()) break;  // they rest: at the next tick
+        assign(*candidate.lease, static_cast<std::uint32_t>(found - copies_.begin()));
+    }
+}
+
+bool SlotTable::has_copies(const ProcessId& process) const {
+    const auto found = leases_.find(process);
+    return found != leases_.end() && found->second->copies != none && !copies_[found->second->copies].resting;
 }
 
 void SlotTable::set_bit(pid_t pid) {
@@ -59,17 +130,24 @@ Status SlotTable::watch(const ProcessId& process, MonoTime now, const Attachment
     if (process.pid <= 0 || static_cast<std::uint32_t>(process.pid) >= GT_PIDS)
         return fail("cannot watch", EINVAL, target);
     if (leases_.contains(process)) return {};
-    if (free_.empty())
+    // A few rest at least.
+    constexpr std::size_t resting = 32;
+    const bool fresh = unused_ < maps_.count && free_.size() < resting;
+    if (!fresh && free_.empty())
         return fail("cannot watch: all " + std::to_string(maps_.count) + " slots are taken", ENOSPC, target,
                     "raise the number of processes that the probes watch");
-    const std::uint32_t slot = free_.front();
+    const std::uint32_t slot = fresh ? unused_ : free_.front();
+    if (auto reached = memory_.reach(slot); !reached) return reached;
     new_lease(*maps_.shared, slot);
-    std::memset(&maps_.slots[slot], 0, sizeof(gt_slot));
+    std::memset(&memory_.at(slot), 0, sizeof(gt_slot));
     const gt_watch value{slot, maps_.shared->lease[slot]};
     const auto key = static_cast<std::uint32_t>(process.pid);
     if (const int error = bpf_map_update_elem(maps_.watched, &key, &value, BPF_ANY); error != 0)
         return fail("cannot watch", -error, target);
-    free_.pop_front();
+    if (fresh)
+        ++unused_;
+    else
+        free_.pop_front();
     auto lease = std::make_unique<Lease>();
     lease->slot = slot;
     lease->since = now;
@@ -98,6 +176,10 @@ SlotDelta SlotTable::unwatch(const ProcessId& process, MonoTime now, const Attac
     }
     new_lease(*maps_.shared, found->second->slot);
     SlotDelta delta = take(*found->second, now, attachment);
+    if (found->second->copies != none) {
+        release(*found->second, now);
+        copies_[found->second->copies].holder = nullptr;
+    }
     free_.push_back(found->second->slot);
     leases_.erase(found);
     return delta;
@@ -132,8 +214,17 @@ void SlotTable::take_sweep(Lease& lease, const gt_tcp& counted, MonoTime swept_a
 
 SlotDelta SlotTable::take(Lease& lease, MonoTime now, const Attachment& attachment) const {
     gt_slot copy;
-    snapshot(maps_.slots[lease.slot], copy);
-    SlotDelta delta = difference(copy, lease.before);
+    snapshot(memory_.at(lease.slot), copy);
+    if (lease.copies != none) {
+        gt_slot part;
+        for (std::uint32_t cpu = 0; cpu < maps_.cpus; ++cpu) {
+            snapshot(copy_of(lease.copies, cpu), part);
+            accumulate(copy, part);
+        }
+    }
+    // Most processes of most hosts do nothing in a tick.
+    const bool same = lease.copies == none && std::memcmp(&copy, &lease.before, sizeof copy) == 0;
+    SlotDelta delta = same ? SlotDelta{} : difference(copy, lease.before);
     delta.elapsed = now > lease.since ? now - lease.since : Duration::zero();
     const Duration windows = attachment.windows.total(now);
     const Duration scheduler = attachment.scheduler.total(now);
@@ -145,7 +236,13 @@ SlotDelta SlotTable::take(Lease& lease, MonoTime now, const Attachment& attachme
     delta.tcp_observed = std::clamp(tcp - lease.tcp, Duration::zero(), delta.elapsed);
     take_sweep(lease, copy.tcp, attachment.swept_at, delta.tcp);
     lease.tcp = tcp;
-    lease.before = copy;
+    if (delta.elapsed > Duration::zero())
+        lease.switches_per_second = static_cast<double>(delta.switches) / seconds(delta.elapsed);
+    if (!same) {
+        // What was the maximum then is none of the next difference.
+        for_each_histogram(copy, lease.before, [](auto& taken, auto&) { taken.max_ns = 0; });
+        lease.before = copy;
+    }
     lease.since = now;
     lease.windows = windows;
     lease.scheduler = scheduler;
@@ -162,7 +259,10 @@ std::uint64_t SlotTable::switches_since(const ProcessId& process) const {
     const auto found = leases_.find(process);
     if (found == leases_.end()) return 0;
     const Lease& lease = *found->second;
-    return __atomic_load_n(&maps_.slots[lease.slot].switches, __ATOMIC_RELAXED) - lease.before.switches;
+    std::uint64_t switches = __atomic_load_n(&memory_.at(lease.slot).switches, __ATOMIC_RELAXED);
+    for (std::uint32_t cpu = 0; lease.copies != none && cpu < maps_.cpus; ++cpu)
+        switches += __atomic_load_n(&copy_of(lease.copies, cpu).switches, __ATOMIC_RELAXED);
+    return switches - lease.before.switches;
 }
 
 }  // namespace gotuned

@@ -5,21 +5,27 @@
 #include <deque>
 #include <map>
 #include <memory>
+#include <vector>
 
 #include "bpf/layout.h"
 #include "probe/arithmetic.h"
-#include "probe/mapping.h"
+#include "probe/slot_memory.h"
 
 namespace gotuned {
 
-/// File descriptors and memory of the maps that the slots live in; they outlive the table.
+/// File descriptors and shared memory of the maps that the slots live in; they outlive the table.
 struct SlotMaps {
     int watched = -1;  ///< hash: thread group id → gt_watch
     int threads = -1;  ///< hash: thread id → what is remembered of it
     gt_shared* shared = nullptr;
-    gt_slot* slots = nullptr;
     std::uint32_t count = 0;
+    std::uint32_t cpus = 0;    ///< copies of a slot, one a CPU
+    std::uint32_t copied = 0;  ///< slots that may have copies at a time; theirs stand behind the slots
 };
+
+/// How many slots may have a copy for each CPU: as many as fit into 1 MiB, and at most 16. Who switches less than they
+/// does not pay much for its atomic operations.
+std::uint32_t copied_slots(std::uint32_t cpus);
 
 /// For how long the programs that feed the slots were attached.
 struct Attachment {
@@ -34,7 +40,7 @@ struct Attachment {
 /// still remembers of the previous holder's threads is void from the moment the lease ends.
 class SlotTable {
 public:
-    explicit SlotTable(const SlotMaps& maps);
+    SlotTable(const SlotMaps& maps, SlotMemory memory);
 
     /// Zeroes the slot and starts counting. A process that is watched already stays as it is. When another identity
     /// has the same pid (an exec), the pid counts for the new one from now on.
@@ -45,9 +51,16 @@ public:
     [[nodiscard]] std::uint64_t switches_since(const ProcessId& process) const;
     [[nodiscard]] std::size_t watched() const { return leases_.size(); }
 
+    /// Once a tick: gives the busiest processes copies of their slots, and takes them from those that became quiet.
+    void give_copies(MonoTime now);
+    [[nodiscard]] bool has_copies(const ProcessId& process) const;
+
 private:
+    static constexpr std::uint32_t none = ~0U;
     struct Lease {
         std::uint32_t slot = 0;
+        std::uint32_t copies = none;  ///< which of the sets of copies
+        double switches_per_second = 0;
         gt_slot before{};                               ///< counters at the last take
         MonoTime since{};                               ///< of the last take
         Duration windows{};                             ///< the windows' total then
@@ -60,12 +73,28 @@ private:
     };
     SlotDelta take(Lease& lease, MonoTime now, const Attachment& attachment) const;
     void take_sweep(Lease& lease, const gt_tcp& counted, MonoTime swept_at, SlotDelta::Tcp& into) const;
+    /// A set of copies: counted in, or resting until no program can still be writing to it.
+    struct Copies {
+        Lease* holder = nullptr;  ///< null: nobody asks any more for what it counted
+        bool used = false;
+        bool resting = false;
+        MonoTime since{};  ///< it rests
+    };
+    [[nodiscard]] gt_slot& copy_of(std::uint32_t copies, std::uint32_t cpu) const;
+    void assign(Lease& lease, std::uint32_t copies);
+    void release(const Lease& lease, MonoTime now);
+    void settle(MonoTime now);
     void set_bit(pid_t pid);
     void clear_bit(pid_t pid);
     void forget_threads(pid_t pid) const;
 
     SlotMaps maps_;
-    std::deque<std::uint32_t> free_{};  // first in, first out: a slot rests as long as possible before it is reused
+    SlotMemory memory_;
+    std::vector<Copies> copies_{};
+    // First in, first out: a slot rests before it is reused. Slots that were never used come last, so that no more
+    // memory is mapped than processes were there at a time.
+    std::deque<std::uint32_t> free_{};
+    std::uint32_t unused_ = 0;  ///< from here on
     std::map<ProcessId, std::unique_ptr<Lease>> leases_{};
     std::map<pid_t, ProcessId> owners_{};  ///< whom a pid counts for
 };

@@ -5,16 +5,19 @@
 
 namespace gotuned {
 
-Status LoadedProbes::open_window() {
-    if (attachment_.windows.is_open()) return {};
-    auto& object = objects_[GT_OBJECT_SYSCALLS];
-    if (!object) return fail("cannot open a system-call window: " + refused_[GT_OBJECT_SYSCALLS], ENOSYS);
+void LoadedProbes::void_entries() {
     auto* shared = shared_.as<gt_shared>();
     // Threads remember 16 bits of it, and 0 for no window at all.
     std::uint32_t next = shared->window_generation + 1;
     if ((next & 0xFFFFU) == 0) ++next;
-    // Entry stamps of earlier windows are void from here on.
     __atomic_store_n(&shared->window_generation, next, __ATOMIC_SEQ_CST);
+}
+
+Status LoadedProbes::open_window() {
+    if (attachment_.windows.is_open()) return {};
+    auto& object = objects_[GT_OBJECT_SYSCALLS];
+    if (!object) return fail("cannot open a system-call window: " + refused_[GT_OBJECT_SYSCALLS], ENOSYS);
+    void_entries();
     if (auto status = object->attach("sys_exit"); !status) return status;
     if (auto status = object->attach("sys_enter"); !status) {
         object->detach("sys_exit");
@@ -42,14 +45,48 @@ void LoadedProbes::close_window() {
 void LoadedProbes::sample_costs(Duration duration) {
     const MonoTime now = MonoClock::now();
     end_sample_when_due(now);
-    steady_costs_.begin(attachment_.scheduler.total(now));
+    steady_costs_.begin(now - loaded_);
+    sample_length_ = duration;
     sample_until_ = now + duration;
+    if (attachment_.scheduler.is_open())
+        scheduler_costs_.begin(attachment_.scheduler.total(now));
+    else
+        sample_scheduler_ = true;
     sample_next_window_ = true;  // windows seldom fall into the sample, so the next one is sampled whole
 }
 
 void LoadedProbes::end_sample_when_due(MonoTime now) {
-    if (steady_costs_.sampling() && now >= sample_until_)
-        steady_costs_.end(attachment_.scheduler.total(MonoClock::now()));
+    if (now >= sample_until_) end_sample(MonoClock::now());
+}
+
+void LoadedProbes::end_sample(MonoTime now) {
+    steady_costs_.end(now - loaded_);
+    scheduler_costs_.end(attachment_.scheduler.total(now));
+}
+
+CostMeter& LoadedProbes::costs_of(std::size_t object) const {
+    return object == GT_OBJECT_SYSCALLS ? window_costs_ : object == GT_OBJECT_SCHED ? scheduler_costs_ : steady_costs_;
+}
+
+ProbeCosts LoadedProbes::costs() const {
+    // What the kernel's statistics leave out of a system call's cost: the slow way in and out that any tracepoint on it
+    // brings for every task, and the way into the two programs (scripts/bench syscall).
+    constexpr double slow_way = 120e-9;
+    const auto a_run = [](const CostMeter& meter, const char* program) {
+        const CostEstimate* cost = meter.find(program);
+        const auto runs = cost == nullptr ? std::nullopt : cost->runs_per_second();
+        return runs && *runs > 0 ? *cost->share() / *runs : 0;
+    };
+    ProbeCosts costs;
+    costs.steady = steady_costs_.share().value_or(0);
+    costs.scheduler = scheduler_costs_.share();
+    costs.window = window_costs_.share();
+    if (costs.window)
+        if (const CostEstimate* enter = window_costs_.find("sys_enter"))
+            *costs.window += enter->runs_per_second().value_or(0) * slow_way;
+    costs.switch_seconds = a_run(scheduler_costs_, "sched_switch") + a_run(scheduler_costs_, "sched_waking");
+    costs.call_seconds = a_run(window_costs_, "sys_enter") + a_run(window_costs_, "sys_exit") + slow_way;
+    return costs;
 }
 
 }  // namespace gotuned

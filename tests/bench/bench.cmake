@@ -1,4 +1,4 @@
-# bench_overhead: what the probes cost (scripts/bench overhead). Built on demand, not run by ctest: a measurement is no test.
+# bench_NAME: what scripts/bench NAME runs. Built on demand, not run by ctest: a measurement is no test.
 set(floor_out ${CMAKE_BINARY_DIR}/bench-skeletons)
 file(MAKE_DIRECTORY ${floor_out})
 add_custom_command(OUTPUT ${floor_out}/floor.skel.h
@@ -10,8 +10,16 @@ add_custom_command(OUTPUT ${floor_out}/floor.skel.h
   COMMENT "BPF floor" VERBATIM)
 if(TARGET gotuned_probe)
   file(GLOB bench_sources CONFIGURE_DEPENDS ${CMAKE_CURRENT_LIST_DIR}/*.cpp)
-  add_executable(bench_overhead EXCLUDE_FROM_ALL ${bench_sources} ${floor_out}/floor.skel.h)
-  target_include_directories(bench_overhead SYSTEM PRIVATE ${floor_out})
-  target_include_directories(bench_overhead PRIVATE ${CMAKE_CURRENT_LIST_DIR})
-  target_link_libraries(bench_overhead PRIVATE gotuned_probe)
+  set(bench_mains overhead scale syscall programs)
+  foreach(main ${bench_mains})
+    list(REMOVE_ITEM bench_sources ${CMAKE_CURRENT_LIST_DIR}/${main}.cpp)
+  endforeach()
+  add_library(gotuned_bench STATIC EXCLUDE_FROM_ALL ${bench_sources} ${floor_out}/floor.skel.h)
+  target_include_directories(gotuned_bench SYSTEM PUBLIC ${floor_out})
+  target_include_directories(gotuned_bench PUBLIC ${CMAKE_CURRENT_LIST_DIR})
+  target_link_libraries(gotuned_bench PUBLIC gotuned_probe)
+  foreach(main ${bench_mains})
+    add_executable(bench_${main} EXCLUDE_FROM_ALL ${CMAKE_CURRENT_LIST_DIR}/${main}.cpp)
+    target_link_libraries(bench_${main} PRIVATE gotuned_bench)
+  endforeach()
 endif()

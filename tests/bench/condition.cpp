@@ -1,6 +1,7 @@
 #include "condition.h"
 
 #include <cerrno>
+#include <thread>
 
 #include "floor.skel.h"
 #include "probe/probes.h"
@@ -32,11 +33,16 @@ Result<std::unique_ptr<Attached>> attach_probes(const ProcessId& watched, bool w
     options.max_processes = 64;
     std::unique_ptr<Probes> probes = Probes::load(options);
     for (const ProbeReport& report : probes->reports())
-        if (!report.attached) return fail("cannot attach " + report.probe + ": " + report.reason);
+        if (!report.attached && report.probe != "sysctl_write")  // attached only while a sysctl is held
+            return fail("cannot attach " + report.probe + ": " + report.reason);
     if (const Status done = probes->watch(watched); !done) return fail(done.error());
     if (window) {
         if (const Status done = probes->open_window(); !done) return fail(done.error());
     }
+    // As it is after the daemon's first tick: a busy process counts into copies of its slot.
+    std::this_thread::sleep_for(std::chrono::milliseconds(15));
+    (void)probes->take(watched, MonoClock::now());
+    probes->tick(MonoClock::now());
     return std::make_unique<AttachedProbes>(std::move(probes));
 }
 

@@ -23,7 +23,8 @@ sockaddr_in loopback(std::uint16_t port) {
     return address;
 }
 
-/// A port that was free a moment ago.
+}  // namespace
+
 std::uint16_t free_port() {
     const Fd socket(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
     sockaddr_in address = loopback(0);
@@ -35,12 +36,12 @@ std::uint16_t free_port() {
     return ntohs(address.sin_port);
 }
 
-Result<std::string> scrape(std::uint16_t port) {
+Result<std::string> ask(std::uint16_t port, const std::string& path) {
     const Fd socket(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
     const sockaddr_in address = loopback(port);
     if (::connect(socket.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address) != 0)
         return fail("cannot scrape gotuned", errno);
-    const std::string request = "GET /metrics HTTP/1.0\r\nHost: localhost\r\n\r\n";
+    const std::string request = "GET " + path + " HTTP/1.0\r\nHost: localhost\r\n\r\n";
     if (::send(socket.get(), request.data(), request.size(), MSG_NOSIGNAL) < 0)
         return fail("cannot scrape gotuned", errno);
     std::string answer;
@@ -49,6 +50,8 @@ Result<std::string> scrape(std::uint16_t port) {
         answer.append(buffer, static_cast<std::size_t>(got));
     return answer;
 }
+
+namespace {
 
 /// The value of a metric that has no labels.
 Result<double> sample(const std::string& metrics, const std::string& name) {
@@ -69,8 +72,10 @@ Status write_rulebook(const std::string& folder) {
     return {};
 }
 
-/// With its waited-for children: fields 14 to 17 of /proc/PID/stat, in clock ticks.
+}  // namespace
+
 Result<Duration> cpu_with_children(pid_t pid) {
+    // Fields 14 to 17 of /proc/PID/stat.
     std::ifstream file("/proc/" + std::to_string(pid) + "/stat");
     std::string text;
     std::getline(file, text);
@@ -87,8 +92,6 @@ Result<Duration> cpu_with_children(pid_t pid) {
     }
     return from_seconds(total / static_cast<double>(::sysconf(_SC_CLK_TCK)));
 }
-
-}  // namespace
 
 Result<DaemonCost> daemon_cost(const DaemonPaths& paths, Load& load, Duration duration) {
     const std::string rulebook = paths.folder + "/rulebook.d";
@@ -110,7 +113,7 @@ Result<DaemonCost> daemon_cost(const DaemonPaths& paths, Load& load, Duration du
         const auto own = cpu_with_children(daemon->pid());
         const auto server = load.server.cpu_time();
         if (!own || !server) return fail("gotuned or the server has ended");
-        const auto metrics = scrape(port);
+        const auto metrics = ask(port, "/metrics");
         if (!metrics) return fail(metrics.error());
         const auto observed = sample(*metrics, "gotuned_syscall_observed_seconds_total");
         if (!observed) return fail(observed.error());

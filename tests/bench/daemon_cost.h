@@ -1,6 +1,7 @@
 // What the daemon itself takes beside a saturated server, at default settings: a real one is started and looked at.
 #pragma once
 
+#include <cstdint>
 #include <string>
 
 #include "load.h"
@@ -18,6 +19,13 @@ struct DaemonPaths {
     std::string config{};  ///< the repository's config/
     std::string folder{};  ///< for its run and state directories
 };
+
+/// A port of the loopback interface that was free a moment ago.
+std::uint16_t free_port();
+/// GET `path`: the whole answer, with its head.
+Result<std::string> ask(std::uint16_t port, const std::string& path);
+/// CPU time of a process and of its waited-for children, in clock ticks' resolution.
+Result<Duration> cpu_with_children(pid_t pid);
 
 /// Starts it, lets it settle for two ticks, then looks for `duration`.
 Result<DaemonCost> daemon_cost(const DaemonPaths& paths, Load& load, Duration duration);

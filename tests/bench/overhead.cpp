@@ -84,6 +84,27 @@ Result<Child> start_bpftrace(pid_t pid) {
     return child;
 }
 
+Result<Child> start_runqlat(pid_t pid) {
+    auto child = Child::start({"stdbuf", "-oL", "runqlat", "-p", std::to_string(pid)});
+    if (!child) return child;
+    if (const auto ready = child->wait_for("Tracing run queue latency", std::chrono::seconds(20)); !ready)
+        return fail(ready.error());
+    return child;
+}
+
+/// As tracers of Go programs do it: at the first instruction of the handler of requests, where the kernel has to step
+/// over it one by one. (We would probe the jump behind it, which the kernel emulates.)
+Result<Child> start_uprobe(const std::string& binary) {
+    const std::string program = fmt::format(
+        "BEGIN {{ printf(\"ready\\n\"); }} "
+        "uprobe:{}:\"net/http.serverHandler.ServeHTTP\" {{ @requests[tid] = nsecs; }}",
+        binary);
+    auto child = Child::start({"bpftrace", "-e", program});
+    if (!child) return child;
+    if (const auto ready = child->wait_for("ready", std::chrono::seconds(30)); !ready) return fail(ready.error());
+    return child;
+}
+
 /// A folder that goes away with the run.
 struct Folder {
     std::string path = "/tmp/gotuned-bench-XXXXXX";
@@ -149,6 +170,13 @@ Status overhead(const Arguments& arguments) {
     const auto bpftrace =
         beside_tracer(*load, arguments.tracer_rounds, std::chrono::seconds(3), [&] { return start_bpftrace(server); });
     if (!bpftrace) return fail(bpftrace.error());
+    const auto runqlat =
+        beside_tracer(*load, arguments.tracer_rounds, std::chrono::seconds(3), [&] { return start_runqlat(server); });
+    if (!runqlat) return fail(runqlat.error());
+    // Not every kernel has uprobes, and not every lockdown allows them.
+    const auto uprobe = beside_tracer(*load, arguments.tracer_rounds, std::chrono::seconds(3),
+                                      [&] { return start_uprobe(arguments.build + "/workloads/httpserver"); });
+    if (!uprobe) fmt::print(stderr, "no uprobe here: {}\n", to_string(uprobe.error()));
 
     std::vector<Line> lines;
     lines.push_back(line("watched, default", Condition::scheduler_watched, Condition::full_watched));
@@ -161,14 +189,23 @@ Status overhead(const Arguments& arguments) {
     lines.push_back({"syscount -L -p SERVER", kept_of(syscount->per_cpu_second), kept_of(syscount->per_second)});
     lines.push_back(
         {"bpftrace hist() by system call", kept_of(bpftrace->per_cpu_second), kept_of(bpftrace->per_second)});
+    lines.push_back({"runqlat -p SERVER", kept_of(runqlat->per_cpu_second), kept_of(runqlat->per_second)});
+    if (uprobe)
+        lines.push_back(
+            {"bpftrace, uprobe at +0 a request", kept_of(uprobe->per_cpu_second), kept_of(uprobe->per_second)});
     print_table(lines, *cost, slices.blocks());
     if (arguments.json) {
-        fmt::print("{}\n", json_of({{"watched_default", lines[0].per_cpu_second},
-                                    {"neighbour_default", lines[1].per_cpu_second},
-                                    {"watched_full", kept_of(slices.of(Condition::full_watched).per_cpu_second)},
-                                    {"floor", kept_of(slices.of(Condition::floor).per_cpu_second)},
-                                    {"syscount", kept_of(syscount->per_cpu_second)},
-                                    {"bpftrace", kept_of(bpftrace->per_cpu_second)}}));
+        std::vector<std::pair<std::string, Kept>> values{
+            {"watched_default", lines[0].per_cpu_second},
+            {"neighbour_default", lines[1].per_cpu_second},
+            {"watched_full", kept_of(slices.of(Condition::full_watched).per_cpu_second)},
+            {"floor", kept_of(slices.of(Condition::floor).per_cpu_second)},
+            {"syscount", kept_of(syscount->per_cpu_second)},
+            {"bpftrace", kept_of(bpftrace->per_cpu_second)},
+            {"runqlat", kept_of(runqlat->per_cpu_second)},
+            {"scheduler_watched", kept_of(slices.of(Condition::scheduler_watched).per_cpu_second)}};
+        if (uprobe) values.emplace_back("uprobe_at_0", kept_of(uprobe->per_cpu_second));
+        fmt::print("{}\n", json_of(values));
     }
     return {};
 }

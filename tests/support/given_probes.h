@@ -50,6 +50,10 @@ public:
     }
     int sweeps = 0;
     Duration sweep_takes{};
+    [[nodiscard]] ProbeCosts costs() const override { return {}; }
+    void pause_scheduler() override {}
+    void resume_scheduler() override {}
+    void tick(MonoTime) override {}
 
 private:
     SlotDelta hand_out(const ProcessId& process) {

@@ -24,6 +24,18 @@ TEST_CASE("the first sample's share is charged for the time before it, too") {
     REQUIRE(cost.runs() == 1000);
 }
 
+TEST_CASE("share and rate are those of the last sample, and unknown before it") {
+    CostEstimate cost;
+    REQUIRE_FALSE(cost.share());
+    REQUIRE_FALSE(cost.runs_per_second());
+    cost.begin({0.0, 0, 0s});
+    cost.end({0.01, 1000, 1s});
+    cost.begin({0.01, 1000, 20s});
+    cost.end({0.03, 5000, 22s});
+    REQUIRE(*cost.share() == Approx(0.01));
+    REQUIRE(*cost.runs_per_second() == Approx(2000));
+}
+
 TEST_CASE("time between samples is charged with the share of the last one") {
     CostEstimate cost;
     cost.begin({0.0, 0, 0s});
