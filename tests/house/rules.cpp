@@ -38,7 +38,7 @@ const std::vector<HeavyLibrary>& heavy_libraries() {
     static const std::vector<HeavyLibrary> libraries{
         {"yaml-cpp/", {"rulebook"}},
         {"CLI/", {"ctl", "main"}},
-        {"nlohmann/", {"export", "ctl", "main"}},
+        {"nlohmann/", {"observe", "export", "ctl", "main"}},
     };
     return libraries;
 }

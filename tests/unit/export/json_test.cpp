@@ -71,7 +71,7 @@ TEST_CASE("the catalogue names every signal, and those that are not built", "[js
     const Json json = Json::parse(signal_catalogue_json());
     CHECK(json["signals"].size() == signals().size());
     CHECK(json["not_built"].size() == unbuilt_signals().size());
-    CHECK(json["signals"][0]["name"] == "epoll.wake");
+    CHECK(json["signals"][0]["name"] == "netpoll.wait");
     CHECK(json["signals"][0]["unit"] == "time");
 }
 
