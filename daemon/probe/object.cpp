@@ -1,6 +1,7 @@
 #include "probe/object.h"
 
 #include <bpf/bpf.h>
+#include <bpf/btf.h>
 #include <bpf/libbpf.h>
 
 #include <cerrno>
@@ -48,13 +49,33 @@ std::vector<std::string> program_names(const bpf_object& object) {
     return names;
 }
 
+struct BtfFree {
+    void operator()(btf* types) const { btf__free(types); }
+};
+
+/// A tracepoint that this kernel does not have. libbpf would go on to look for it in the types of modules, which only
+/// CAP_SYS_ADMIN may list, and say "not permitted".
+bool lacks_tracepoint(const btf& types, const bpf_object& object, const std::string& program) {
+    const bpf_program* const found = bpf_object__find_program_by_name(&object, program.c_str());
+    constexpr std::string_view kind = "tp_btf/";
+    const std::string_view section = found == nullptr ? "" : bpf_program__section_name(found);
+    if (!section.starts_with(kind)) return false;
+    const std::string name = "btf_trace_" + std::string(section.substr(kind.size()));
+    return btf__find_by_name_kind(&types, name.c_str(), BTF_KIND_TYPEDEF) < 0;
+}
+
 /// One refused program keeps libbpf from loading the whole object: finds out which ones, one at a time.
 Refused refused_programs(const BpfObjectSource& source, const std::vector<std::string>& names,
                          const ProbeFeatures& features) {
     Refused refused;
+    const std::unique_ptr<btf, BtfFree> types(btf__load_vmlinux_btf());
     for (const auto& name : names) {
         const Opened object = open_object(source);
         if (object == nullptr) continue;
+        if (types != nullptr && lacks_tracepoint(*types, *object, name)) {
+            refused[name] = refusal_words(ESRCH, features, {});
+            continue;
+        }
         const int error = load_those(*object, [&name](const std::string& other) { return other == name; });
         if (error != 0) refused[name] = refusal_words(-error, features, last_libbpf_warning());
     }
