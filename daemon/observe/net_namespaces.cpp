@@ -24,7 +24,7 @@ Reading<std::uint64_t> read_dropped(const std::string& proc, pid_t pid) {
     const std::string folder = proc + "/" + std::to_string(pid) + "/net/";
     const auto four = read_file(folder + "snmp");
     if (!four) return absent_of(four.error());
-    const auto dropped = parse_udp_rcvbuf_errors(*four);
+    auto dropped = parse_udp_rcvbuf_errors(*four);
     if (!dropped) return dropped;
     const auto six = read_file(folder + "snmp6");  // not there without IPv6
     const auto more = six ? keyed_number(*six, "Udp6RcvbufErrors") : Reading<std::uint64_t>(std::uint64_t{0});
