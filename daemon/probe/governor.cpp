@@ -60,7 +60,6 @@ std::string percent(double share) {
 
 const ProbePlan& Governor::plan(MonoTime now, Duration tick, const ProbeCosts& costs, const ProcessCosts& process) {
     ProbePlan next;
-    std::string over;  // what the budget is exceeded by
     const double scheduler = costs.scheduler.value_or(0);
     const double left = std::max(0.0, budget_ - costs.steady);
     const double most = std::max(left, 1e-9) * (1 - windows_part);
