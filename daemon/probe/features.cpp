@@ -11,10 +11,6 @@
 namespace gotuned {
 namespace {
 
-struct BtfFree {
-    void operator()(btf* types) const { btf__free(types); }
-};
-
 /// Helpers are an enum in the kernel's own types, so nothing has to be loaded to know which there are.
 bool has_helper(const btf& types, const std::string& helper) {
     const int id = btf__find_by_name_kind(&types, "bpf_func_id", BTF_KIND_ENUM);
@@ -30,6 +26,10 @@ bool has_helper(const btf& types, const std::string& helper) {
 
 }  // namespace
 
+void BtfFree::operator()(btf* types) const { btf__free(types); }
+
+KernelTypes load_kernel_types() { return KernelTypes(btf__load_vmlinux_btf()); }
+
 bool in_first_pid_namespace() {
     constexpr ino_t first = 0xEFFFFFFCU;  // PROC_PID_INIT_INO, include/linux/proc_ns.h
     struct stat status{};
@@ -41,7 +41,7 @@ ProbeFeatures detect_features() {
     utsname name{};
     if (::uname(&name) == 0) found.kernel = name.release;
     found.lockdown = detect_lockdown();
-    const std::unique_ptr<btf, BtfFree> types(btf__load_vmlinux_btf());
+    const KernelTypes types = load_kernel_types();
     found.kernel_btf = types != nullptr;
     found.task_pt_regs_helper = types != nullptr && has_helper(*types, "BPF_FUNC_task_pt_regs");
     found.task_storage = libbpf_probe_bpf_map_type(BPF_MAP_TYPE_TASK_STORAGE, nullptr) == 1;

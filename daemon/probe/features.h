@@ -1,11 +1,21 @@
 // What this kernel lets BPF do, found before anything is loaded, so that each refusal can be named in words.
 #pragma once
 
+#include <memory>
 #include <string>
 
 #include "probe/probes.h"
 
+struct btf;
+
 namespace gotuned {
+
+struct BtfFree {
+    void operator()(btf* types) const;
+};
+/// The kernel's own types (BTF, /sys/kernel/btf/vmlinux); null when it has none.
+using KernelTypes = std::unique_ptr<btf, BtfFree>;
+KernelTypes load_kernel_types();
 
 /// Never fails: what cannot be found out is false or "unknown".
 ProbeFeatures detect_features();

@@ -6,6 +6,8 @@
 
 #include <cerrno>
 
+#include "probe/features.h"
+
 namespace gotuned {
 namespace {
 
@@ -49,10 +51,6 @@ std::vector<std::string> program_names(const bpf_object& object) {
     return names;
 }
 
-struct BtfFree {
-    void operator()(btf* types) const { btf__free(types); }
-};
-
 /// A tracepoint that this kernel does not have. libbpf would go on to look for it in the types of modules, which only
 /// CAP_SYS_ADMIN may list, and say "not permitted".
 bool lacks_tracepoint(const btf& types, const bpf_object& object, const std::string& program) {
@@ -68,7 +66,7 @@ bool lacks_tracepoint(const btf& types, const bpf_object& object, const std::str
 Refused refused_programs(const BpfObjectSource& source, const std::vector<std::string>& names,
                          const ProbeFeatures& features) {
     Refused refused;
-    const std::unique_ptr<btf, BtfFree> types(btf__load_vmlinux_btf());
+    const KernelTypes types = load_kernel_types();
     for (const auto& name : names) {
         const Opened object = open_object(source);
         if (object == nullptr) continue;

@@ -17,17 +17,7 @@ using namespace std::chrono_literals;
 
 namespace {
 
-/// Real probes with these two attached, or the end of this executable with the reason.
-std::unique_ptr<Probes> load_network() {
-    auto probes = load_probes();
-    for (const auto& report : probes->reports()) {
-        if (report.attached || (report.probe != "sk_data_ready" && report.probe != "sock_recv_length")) continue;
-        std::printf("SKIPPED: %s is not attached: %s\n", report.probe.c_str(), report.reason.c_str());
-        std::fflush(stdout);
-        std::_Exit(77);
-    }
-    return probes;
-}
+std::unique_ptr<Probes> load_network() { return load_probes_with({"sk_data_ready", "sock_recv_length"}); }
 
 Distribution waits_of(Probes& probes, const ProcessId& id) { return probes.take(id, MonoClock::now()).netpoll_wait; }
 

@@ -17,17 +17,7 @@ using namespace std::chrono_literals;
 
 namespace {
 
-/// Real probes with those of TCP attached, or the end of this executable with the reason.
-std::unique_ptr<Probes> load_tcp() {
-    auto probes = load_probes();
-    for (const auto& report : probes->reports()) {
-        if (report.attached || report.probe != "inet_sock_set_state") continue;
-        std::printf("SKIPPED: %s is not attached: %s\n", report.probe.c_str(), report.reason.c_str());
-        std::fflush(stdout);
-        std::_Exit(77);
-    }
-    return probes;
-}
+std::unique_ptr<Probes> load_tcp() { return load_probes_with({"inet_sock_set_state"}); }
 
 SlotDelta::Tcp tcp_of(Probes& probes, const ProcessId& id) {
     (void)probes.sweep_sockets(MonoClock::now());

@@ -16,6 +16,7 @@
 #include <cstdlib>
 #include <functional>
 #include <memory>
+#include <set>
 #include <string>
 
 #include "base/files.h"
@@ -32,16 +33,24 @@ inline bool may_be_missing(const ProbeReport& report) {
     return false;
 }
 
-/// Real probes, or the end of this executable with the reason: without them nothing here can be tested.
-inline std::unique_ptr<Probes> load_probes(const ProbeOptions& options = {}) {
-    auto probes = Probes::load(options);
+/// Ends this executable with the reason when one of the needed probes is not attached.
+template <typename Needed>
+std::unique_ptr<Probes> probes_or_skip(std::unique_ptr<Probes> probes, Needed needed) {
     for (const auto& report : probes->reports()) {
-        if (report.attached || may_be_missing(report)) continue;
+        if (report.attached || !needed(report)) continue;
         std::printf("SKIPPED: %s is not attached: %s\n", report.probe.c_str(), report.reason.c_str());
         std::fflush(stdout);
         std::_Exit(77);
     }
     return probes;
+}
+/// Real probes, or the end of this executable with the reason: without them nothing here can be tested.
+inline std::unique_ptr<Probes> load_probes(const ProbeOptions& options = {}) {
+    return probes_or_skip(Probes::load(options), [](const ProbeReport& report) { return !may_be_missing(report); });
+}
+/// The same, with these of those that may be missing.
+inline std::unique_ptr<Probes> load_probes_with(const std::set<std::string>& needed) {
+    return probes_or_skip(load_probes(), [&](const ProbeReport& report) { return needed.contains(report.probe); });
 }
 
 /// A child that runs `work` on memory shared with the test, and dies with the test.
