@@ -13,6 +13,7 @@
 
 #include "condition.h"
 #include "load.h"
+#include "rounds.h"
 #include "statistics.h"
 
 namespace gotuned::bench {
@@ -97,29 +98,5 @@ Status syscalls(const std::string& build, std::size_t rounds, bool json) {
 }  // namespace gotuned::bench
 
 int main(int argc, char** argv) {
-    std::string build;
-    std::size_t rounds = 20;
-    bool json = false;
-    for (int i = 1; i < argc; ++i) {
-        const std::string name = argv[i];
-        if (name == "--json") {
-            json = true;
-        } else if (name == "--build" && i + 1 < argc) {
-            build = argv[++i];
-        } else if (name == "--rounds" && i + 1 < argc) {
-            rounds = std::stoul(argv[++i]);
-        } else {
-            build.clear();
-            break;
-        }
-    }
-    if (build.empty()) {
-        fmt::print(stderr, "usage: bench_syscall --build FOLDER [--json] [--rounds N]\n");
-        return 2;
-    }
-    if (const auto done = gotuned::bench::syscalls(build, rounds, json); !done) {
-        fmt::print(stderr, "bench: {}\n", gotuned::to_string(done.error()));
-        return 1;
-    }
-    return 0;
+    return gotuned::bench::run_rounds(argc, argv, "bench_syscall", gotuned::bench::syscalls);
 }
