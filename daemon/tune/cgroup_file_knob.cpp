@@ -1,6 +1,7 @@
 #include "tune/cgroup_file_knob.h"
 
 #include <fmt/format.h>
+#include <sys/stat.h>
 #include <sys/types.h>
 #include <unistd.h>
 
@@ -188,6 +189,30 @@ UnitValue CgroupFileKnob::unit_value(const Value& value) const {
     return number == unlimited_value ? UINT64_MAX : static_cast<std::uint64_t>(number);
 }
 
+Result<std::string> CgroupFileKnob::text_of(const UnitValue& setting, std::string_view) const {
+    const auto* const number = std::get_if<std::uint64_t>(&setting);
+    if (number == nullptr) return fail(fmt::format("cannot understand systemd's {}", file_.setting.property), EPROTO);
+    return *number == UINT64_MAX ? std::string("max") : fmt::format("{}", *number);
+}
+
+Result<std::string> CgroupFileKnob::text(const KnobAt& at) const {
+    const auto directory = open(at);
+    if (!directory) return fail(directory.error());
+    return text(at, directory->get());
+}
+
+Status CgroupFileKnob::follow_unit(const KnobAt& at, const std::string& unit, const std::string& before) const {
+    const auto now = text(at);
+    if (!now) return fail(now.error());
+    if (*now != before) return {};  // systemd wrote it
+    const auto setting = unit_property(at.roots, unit, file_.setting);
+    if (!setting) return fail(setting.error());
+    const auto wanted = text_of(*setting, *now);
+    if (!wanted) return fail(wanted.error());
+    if (*wanted == *now) return {};
+    return put_text(at, *wanted);
+}
+
 Result<Written> CgroupFileKnob::write(const KnobAt& at, const KnobState& before, const Value& to) const {
     const Detail was = decode_detail(before.detail);
     const auto formatted = format(to, was.text);
@@ -213,9 +238,14 @@ Result<KnobState> CgroupFileKnob::restore(const KnobAt& at, const KnobState& ori
     const Detail was = decode_detail(original.detail);
     bool by_systemd = false;
     if (!was.unit.empty()) {
+        const auto before = text(at);
+        if (!before) return fail(before.error());
         const auto back = put_drop_in_back(at.roots, was.unit, at.place, was.drop_in);
         if (!back) return fail(back.error());
         by_systemd = *back;
+        if (by_systemd) {
+            if (auto followed = follow_unit(at, was.unit, *before); !followed) return fail(followed.error());
+        }
     }
     if (!by_systemd) {
         if (auto put = put_text(at, was.text); !put) return fail(put.error());
@@ -241,9 +271,20 @@ Status CgroupFileKnob::clear(const KnobAt& at, const KnobState& original, const 
     if (!now->text || *now == was.drop_in) return {};
     // Not read back: killed in between. Else only what is still as we left it.
     if (!set.unit.empty() && *now != set.drop_in) return {};
+    // The unit may run again, in a cgroup of the same name that began with what our drop-in says.
+    std::optional<KnobAt> successor;
+    struct stat status{};
+    if (::stat((at.roots.cgroup2 + at.place).c_str(), &status) == 0) {
+        successor = at;
+        successor->target = CgroupId{status.st_ino};
+    }
+    const auto before = successor ? text(*successor) : std::string();
     const auto back = put_drop_in_back(at.roots, was.unit, {}, was.drop_in);
     if (!back) return fail(back.error());
-    return {};
+    if (!successor || !before) return {};
+    auto followed = follow_unit(*successor, was.unit, *before);
+    // Ended by now.
+    return !followed && followed.error().code == ENOENT ? Status{} : followed;
 }
 
 Result<bool> CgroupFileKnob::holds(const KnobAt& at, const KnobState& ours) const {

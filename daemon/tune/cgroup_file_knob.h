@@ -45,6 +45,8 @@ protected:
     /// `now`: what the file holds, of which a part may stay.
     [[nodiscard]] virtual Result<std::string> format(const Value& value, std::string_view now) const = 0;
     [[nodiscard]] virtual UnitValue unit_value(const Value& value) const;
+    /// What systemd writes to the file for its setting. `now`: what the file holds, of which a part may stay.
+    [[nodiscard]] virtual Result<std::string> text_of(const UnitValue& setting, std::string_view now) const;
     [[nodiscard]] virtual Result<Fitted> fit_in(const KnobAt& at, int directory, const PlannedWrite& planned,
                                                 bool unsafe) const = 0;
 
@@ -58,6 +60,12 @@ protected:
     [[nodiscard]] virtual Status put_text(const KnobAt& at, const std::string& text) const;
 
     const CgroupFile& file_;
+
+private:
+    [[nodiscard]] Result<std::string> text(const KnobAt& at) const;
+    /// After systemd has read its units again: what it holds to be set of the unit is in the file, too. `before`: what
+    /// the file held before.
+    [[nodiscard]] Status follow_unit(const KnobAt& at, const std::string& unit, const std::string& before) const;
 };
 
 /// For people who read preflight: whether the controller is in the unified hierarchy, and its files may be written.

@@ -98,6 +98,11 @@ protected:
         const double cpus = std::get<Quantity>(value).value;
         return cpus == unlimited_value ? UINT64_MAX : static_cast<std::uint64_t>(std::round(cpus * second));
     }
+    [[nodiscard]] Result<std::string> text_of(const UnitValue& setting, std::string_view now) const override {
+        const auto* const quota = std::get_if<std::uint64_t>(&setting);
+        if (quota == nullptr) return fail("cannot understand systemd's CPUQuotaPerSecUSec", EPROTO);
+        return format(count(*quota == UINT64_MAX ? unlimited_value : static_cast<double>(*quota) / second), now);
+    }
 
     [[nodiscard]] Result<Fitted> fit_in(const KnobAt& at, int directory, const PlannedWrite& planned,
                                         bool unsafe) const override {
@@ -162,6 +167,12 @@ protected:
         const auto* const weight = std::get_if<Quantity>(&value);
         if (weight == nullptr || weight->unlimited()) return fail("cgroup.cpu.weight takes a number", EINVAL);
         return format_cgroup_limit(weight->value);
+    }
+    [[nodiscard]] Result<std::string> text_of(const UnitValue& setting, std::string_view now) const override {
+        const auto* const weight = std::get_if<std::uint64_t>(&setting);
+        // Not set: the kernel's own.
+        if (weight != nullptr && *weight == UINT64_MAX) return std::string(weight_file.without_controller);
+        return CgroupFileKnob::text_of(setting, now);
     }
     [[nodiscard]] Result<Fitted> fit_in(const KnobAt&, int, const PlannedWrite& planned, bool unsafe) const override {
         const KnobInfo& info = *find_knob_info(file_.knob);

@@ -112,6 +112,11 @@ protected:
         return cpus->list();
     }
     [[nodiscard]] UnitValue unit_value(const Value& value) const override { return unit_mask(std::get<CpuSet>(value)); }
+    [[nodiscard]] Result<std::string> text_of(const UnitValue& setting, std::string_view) const override {
+        const auto* const mask = std::get_if<std::vector<std::uint8_t>>(&setting);
+        if (mask == nullptr) return fail("cannot understand systemd's AllowedCPUs", EPROTO);
+        return cpus_of_mask(*mask).list();
+    }
 
     [[nodiscard]] Result<Fitted> fit_in(const KnobAt& at, int directory, const PlannedWrite& planned,
                                         bool) const override {

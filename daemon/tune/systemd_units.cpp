@@ -208,6 +208,13 @@ std::vector<std::uint8_t> unit_mask(const CpuSet& cpus) {
     return mask;
 }
 
+CpuSet cpus_of_mask(const std::vector<std::uint8_t>& mask) {
+    std::vector<int> cpus;
+    for (std::size_t cpu = 0; cpu < mask.size() * 8; ++cpu)
+        if ((mask[cpu / 8] >> (cpu % 8) & 1U) != 0) cpus.push_back(static_cast<int>(cpu));
+    return CpuSet(std::move(cpus));
+}
+
 Duration unit_patience(const Roots& roots) {
     if (::access((roots.systemd + "/system").c_str(), F_OK) != 0) return {};
     return manager_patience + reload_patience;
@@ -302,6 +309,39 @@ Result<bool> set_unit_property(const Roots& roots, const std::string& unit, std:
     // The cgroup's file is written when the next message is answered.
     if (const auto done = cgroup_of_unit(**bus, unit); !done) return fail(done.error());
     return true;
+}
+
+Result<UnitValue> unit_property(const Roots& roots, const std::string& unit, const UnitSetting& setting) {
+    const std::string what = fmt::format("cannot ask systemd for {} of {}", setting.property, unit);
+    const auto bus = connect(roots);
+    if (!bus) return fail(bus.error());
+    const auto path = path_of(unit);
+    if (!path) return fail(path.error());
+    BusError error;
+    sd_bus_message* answer = nullptr;
+    int status = sd_bus_call_method(bus->get(), destination, path->c_str(), "org.freedesktop.DBus.Properties", "Get",
+                                    error.get(), &answer, "ss", interface_of(unit).c_str(),
+                                    std::string(setting.property).c_str());
+    const Message held(answer);
+    if (status < 0) return fail(error.error(what, status));
+    const char* contents = nullptr;
+    status = sd_bus_message_peek_type(answer, nullptr, &contents);
+    if (status <= 0 || contents == nullptr) return fail(what, EPROTO);
+    const std::string type = contents;
+    status = sd_bus_message_enter_container(answer, 'v', type.c_str());
+    std::uint64_t number = 0;
+    const void* mask = nullptr;
+    std::size_t size = 0;
+    if (status >= 0) {
+        if (type == "t")
+            status = sd_bus_message_read(answer, "t", &number);
+        else
+            status = type == "ay" ? sd_bus_message_read_array(answer, 'y', &mask, &size) : -EPROTO;
+    }
+    if (status < 0) return fail(what, -status);
+    if (type == "t") return UnitValue(number);
+    const auto* const bytes = static_cast<const std::uint8_t*>(mask);
+    return UnitValue(std::vector<std::uint8_t>(bytes, bytes + size));
 }
 
 Result<bool> put_drop_in_back(const Roots& roots, const std::string& unit, std::string_view place,

@@ -36,6 +36,7 @@ struct UnitSetting {
 using UnitValue = std::variant<std::uint64_t, std::vector<std::uint8_t>>;
 /// Bit n%8 of byte n/8 is CPU n.
 std::vector<std::uint8_t> unit_mask(const CpuSet& cpus);
+CpuSet cpus_of_mask(const std::vector<std::uint8_t>& mask);
 
 /// The unit whose own cgroup this is by its path: "web.service" of "/system.slice/web.service". Empty for a cgroup
 /// below that of a unit (a delegated one, or one of a user's own manager), and where systemd does not run.
@@ -59,9 +60,13 @@ Status drop_in_objection(const Roots& roots, const std::string& unit, const Unit
 Result<bool> set_unit_property(const Roots& roots, const std::string& unit, std::string_view place,
                                const UnitSetting& setting, const UnitValue& value);
 
+/// What systemd holds to be set of the unit, by its files and by calls. Errors: ETIMEDOUT, what systemd answers.
+Result<UnitValue> unit_property(const Roots& roots, const std::string& unit, const UnitSetting& setting);
+
 /// Removes a drop-in, or puts the text back that was there before, and has the units read again. Doing it twice is
 /// doing it once. False, and nothing done: systemd does not know this cgroup as that unit's. With an empty `place` the
-/// cgroup is not asked for: the unit has ended, and what is left of it is taken away.
+/// cgroup is not asked for: the unit has ended, and what is left of it is taken away. Whether the cgroup's files follow
+/// is up to systemd: 252 writes them when it has read the units, 257 does not.
 Result<bool> put_drop_in_back(const Roots& roots, const std::string& unit, std::string_view place,
                               const DropIn& former);
 

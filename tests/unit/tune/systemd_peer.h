@@ -16,6 +16,7 @@
 #include <functional>
 #include <map>
 #include <mutex>
+#include <numeric>
 #include <string>
 #include <thread>
 #include <vector>
@@ -66,6 +67,8 @@ public:
     /// What the kernel does with a value, beside holding it.
     std::function<void(const std::string& setting, const std::string& text)> takes_effect{};
     void refuse(bool on) { refuses_ = on; }
+    /// As systemd 257: at Reload it learns what units have now, and leaves the files of running ones as they are.
+    void leave_files_at_reload() { leaves_files_ = true; }
     [[nodiscard]] int reloads() const { return reloads_; }
     [[nodiscard]] int sets() const { return sets_; }
     [[nodiscard]] std::string drop_in(const std::string& setting) const {
@@ -91,15 +94,15 @@ private:
         if (takes_effect) takes_effect(setting, text);
     }
     void read_again() {
-        for (const auto& [setting, text] : own_) {
-            const auto content = read_file(drop_in(setting));
-            if (!content) {
-                put(setting, text);
-                continue;
-            }
-            const auto at = content->rfind(setting + "=") + setting.size() + 1;
-            put(setting, in_kernel(setting, std::string(trim(content->substr(at)))));
-        }
+        if (leaves_files_) return;
+        for (const auto& [setting, text] : own_) put(setting, set_of(setting, text));
+    }
+    /// As the cgroup file has it: by the drop-in, or else `own`.
+    [[nodiscard]] std::string set_of(const std::string& setting, const std::string& own) const {
+        const auto content = read_file(drop_in(setting));
+        if (!content) return own;
+        const auto at = content->rfind(setting + "=") + setting.size() + 1;
+        return in_kernel(setting, std::string(trim(content->substr(at))));
     }
     static std::string in_kernel(const std::string& setting, const std::string& text) {
         if (setting == "CPUQuota") return fmt::format("{} 100000", std::stoull(text) * 1000);
@@ -169,6 +172,26 @@ private:
         ::free(name);
         return sd_bus_message_append(reply, "s", ours ? self.cgroup_.c_str() : "");
     }
+    /// A property by what the cgroup file would hold.
+    static int on_property(sd_bus*, const char*, const char*, const char* property, sd_bus_message* reply, void* data,
+                           sd_bus_error*) {
+        auto& self = *static_cast<SystemdPeer*>(data);
+        const std::lock_guard lock(self.mutex_);
+        const std::string setting = std::string_view(property) == "CPUQuotaPerSecUSec" ? "CPUQuota" : property;
+        const std::string text = self.set_of(setting, self.own_[setting]);
+        if (setting == "AllowedCPUs") {
+            CpuSet cpus;
+            if (!text.empty() && !CpuSet::parse(text, cpus)) return -EINVAL;
+            const std::uint64_t bits =
+                cpus.empty() ? 0
+                             : std::accumulate(cpus.cpus().begin(), cpus.cpus().end(), std::uint64_t{0},
+                                               [](std::uint64_t all, int cpu) { return all | 1ULL << cpu; });
+            return sd_bus_message_append_array(reply, 'y', &bits, bits == 0 ? 0 : sizeof bits);
+        }
+        const bool none = text.empty() || text.starts_with("max");
+        const std::uint64_t number = none ? UINT64_MAX : std::stoull(text);
+        return sd_bus_message_append(reply, "t", setting == "CPUQuota" && !none ? number * 10 : number);
+    }
     static int on_find(sd_bus*, const char*, const char*, void* data, void** found, sd_bus_error*) {
         *found = data;
         return 1;
@@ -184,6 +207,11 @@ private:
         static const sd_bus_vtable service[] = {
             SD_BUS_VTABLE_START(0),
             SD_BUS_PROPERTY("ControlGroup", "s", on_cgroup, 0, 0),
+            SD_BUS_PROPERTY("MemoryHigh", "t", on_property, 0, 0),
+            SD_BUS_PROPERTY("TasksMax", "t", on_property, 0, 0),
+            SD_BUS_PROPERTY("CPUWeight", "t", on_property, 0, 0),
+            SD_BUS_PROPERTY("CPUQuotaPerSecUSec", "t", on_property, 0, 0),
+            SD_BUS_PROPERTY("AllowedCPUs", "ay", on_property, 0, 0),
             SD_BUS_VTABLE_END,
         };
         const int connection = ::accept4(fd, nullptr, nullptr, SOCK_CLOEXEC | SOCK_NONBLOCK);
@@ -227,6 +255,7 @@ private:
     std::mutex mutex_{};
     std::map<std::string, std::string> own_{};
     std::atomic<bool> refuses_{false};
+    std::atomic<bool> leaves_files_{false};
     std::atomic<int> reloads_{0};
     std::atomic<int> sets_{0};
     sd_event* event_ = nullptr;

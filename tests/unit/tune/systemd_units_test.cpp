@@ -48,6 +48,8 @@ TEST_CASE("a cgroup is a unit's own by its path") {
 TEST_CASE("a mask of CPUs has the first CPU in the first byte's lowest bit") {
     CHECK(unit_mask(CpuSet({0, 1, 9})) == std::vector<std::uint8_t>{3, 2});
     CHECK(unit_mask(CpuSet()).empty());
+    CHECK(cpus_of_mask({3, 2, 0, 0}) == CpuSet({0, 1, 9}));
+    CHECK(cpus_of_mask({}).empty());
 }
 
 TEST_CASE("a unit's limit is set by systemd, lasts over a reload, and its drop-in goes with the undo") {
@@ -90,6 +92,77 @@ TEST_CASE("a drop-in that was there before is put back, and those of other setti
     CHECK(bench.content("MemoryHigh") == before);
     CHECK(bench.file("memory.high") == "419430400");
     CHECK(bench.there("MemoryLow"));
+}
+
+TEST_CASE("where systemd leaves the files at a reload, an undo writes what the unit says by then") {
+    UnitBench bench;
+    bench.peer.leave_files_at_reload();
+    SECTION("as before") {
+        bench.set("cgroup.memory.high", 500 * mib);
+        bench.undo();
+        CHECK(bench.file("memory.high") == "max");
+        CHECK_FALSE(bench.there("MemoryHigh"));
+    }
+    SECTION("edited meanwhile") {
+        bench.set("cgroup.memory.high", 500 * mib);
+        bench.peer.own("MemoryHigh", std::to_string(400 * 1048576));
+        bench.undo();
+        CHECK(bench.file("memory.high") == std::to_string(400 * 1048576));
+        CHECK(bench.told.last("undone").reason.find("says 400MiB now, it said unlimited before") != std::string::npos);
+    }
+    SECTION("a drop-in that was there before") {
+        bench.put_drop_in("system.control", "50-MemoryHigh.conf", "MemoryHigh=419430400");
+        bench.file("memory.high", "419430400\n");
+        bench.set("cgroup.memory.high", 500 * mib);
+        bench.undo();
+        CHECK(bench.file("memory.high") == "419430400");
+    }
+    SECTION("a weight that is not set") {
+        bench.set("cgroup.cpu.weight", count(300));
+        CHECK(bench.file("cpu.weight") == "300");
+        bench.undo();
+        CHECK(bench.file("cpu.weight") == "100");
+    }
+    SECTION("a quota, with the period that the unit has") {
+        bench.file("cpu.max", "10000 20000\n");
+        bench.peer.own("CPUQuota", "50000 100000");
+        bench.set("cgroup.cpu.max", count(1.5));
+        bench.file("cpu.max", "30000 20000\n");  // the peer knows no periods
+        bench.undo();
+        CHECK(bench.file("cpu.max") == "10000 20000");
+    }
+    SECTION("no quota") {
+        bench.set("cgroup.cpu.max", count(1.5));
+        bench.undo();
+        CHECK(bench.file("cpu.max") == "max 100000");
+    }
+    SECTION("a list of CPUs") {
+        bench.peer.own("AllowedCPUs", "0-1");
+        bench.file("cpuset.cpus", "0-1\n");
+        bench.set("cgroup.cpuset.cpus", CpuSet({2, 3}));
+        CHECK(bench.file("cpuset.cpus") == "2-3");
+        bench.undo();
+        CHECK(bench.file("cpuset.cpus") == "0-1");
+    }
+    SECTION("the unit was restarted: its successor began with ours") {
+        bench.set("cgroup.memory.high", 500 * mib);
+        bench.made_again();
+        bench.tick();
+        CHECK(bench.told.count("gone") == 1);
+        CHECK_FALSE(bench.there("MemoryHigh"));
+        CHECK(bench.file("memory.high") == "max");
+        return;
+    }
+    SECTION("the unit was stopped") {
+        bench.set("cgroup.memory.high", 500 * mib);
+        std::filesystem::rename(bench.options.roots.cgroup2 + place, bench.dir / "removed");
+        bench.tick();
+        CHECK(bench.told.count("gone") == 1);
+        CHECK_FALSE(bench.there("MemoryHigh"));
+        return;
+    }
+    CHECK(bench.told.count("undone") == 1);
+    CHECK(bench.peer.reloads() == 1);
 }
 
 TEST_CASE("a unit that was made over the bus has its drop-in beside it") {
