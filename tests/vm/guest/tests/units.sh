@@ -90,8 +90,11 @@ expect_equal "really, to every thread" "$(runs_on)" 0-1
 expect_equal "the operator's MemoryLow was never touched" "$(held unit memory.low)" 8388608
 expect_equal "no drop-in of ours is left" "$(cd "$control" && echo ./*)" "./50-CPUWeight.conf ./50-MemoryLow.conf"
 expect "taskset may use the other CPU again" taskset -pc 0 "$(service_pid unit)"
+# systemd 257 has a running unit's cgroup follow an edited file at its next start only.
 unit_file 260M
-expect_equal "later edits count" "$(held unit memory.high)" 272629760
+expect_equal "later edits count" "$(shows MemoryHigh)" 272629760
+expect "the unit is restarted" systemctl restart "$unit"
+expect_equal "from then on, if not before" "$(held unit memory.high)" 272629760
 
 # The lease: the daemon goes, and its unit for undo, which is confined as well, takes all back.
 expect "the daemon is restarted" systemctl restart gotuned
@@ -136,7 +139,7 @@ printf '[Service]\nMemoryHigh=280M\n' >"$file.d/override.conf"
 expect "an operator edits the unit" systemctl daemon-reload
 expect "changes are made again" gotunectl resume
 eventually 20 "then nothing is set, and the log says why" logged override.conf
-expect_equal "the operator's limit counts" "$(held unit memory.high)" 293601280
+expect_equal "the operator's limit counts" "$(shows MemoryHigh)" 293601280
 rm -r "$file.d"
 systemctl daemon-reload
 
