@@ -136,6 +136,23 @@ std::string troubles(const Json& status) {
     return out.empty() ? out : "\nWhat does not work here:\n" + out;
 }
 
+/// What the probes cost now, and what the budget took from them.
+std::string budget_lines(const Json& status) {
+    const Json& budget = at(status, "probe_budget");
+    if (!budget.is_object()) return {};
+    const auto percent = [&budget](const char* field) { return fmt::format("{:.3g}%", number(budget, field) * 100); };
+    if (at(budget, "scheduler_cost").is_null() && at(budget, "window_cost").is_null())
+        return fmt::format("probes: what they cost is not measured yet, {} of one CPU allowed\n", percent("budget"));
+    std::string out = fmt::format("probes cost {} of one CPU, {} allowed", percent("cost"), percent("budget"));
+    if (const std::string process = str(budget, "process"); !process.empty())
+        out += fmt::format("; {} of the CPU time of {}, which gives most", percent("process_cost"), process);
+    if (flag(budget, "assumed")) out += "; assumed, not measured: that takes CAP_SYS_ADMIN";
+    out += "\n";
+    if (const std::string shortened = str(budget, "shortened"); !shortened.empty())
+        out += fmt::format("  to stay within it: {}\n", shortened);
+    return out;
+}
+
 std::string to_be_aware_of(const Json& status) {
     std::string out;
     if (const std::string lost = str(status, "journal_warning"); !lost.empty())
@@ -160,6 +177,7 @@ std::string status_text(const Json& status, unsigned width) {
         if (address.is_string())
             out += fmt::format("metrics at {}{}\n", address.get<std::string>().starts_with("unix:") ? "" : "http://",
                                clean_text(address.get<std::string>()) + "/metrics");
+    out += budget_lines(status);
     if (flag(status, "paused")) out += "PAUSED\n";
     if (flag(status, "circuit_open"))
         out += "CIRCUIT OPEN: too many verifications failed, every rule is back to observe\n";

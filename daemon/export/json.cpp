@@ -220,6 +220,23 @@ Json probes_json(const StatusInput& input) {
     return out;
 }
 
+Json budget_json(const ProbeBudget& budget) {
+    Json out{{"budget", budget.budget},
+             {"cost", budget.plan.cost},
+             {"steady", budget.costs.steady},
+             {"process_cost", budget.plan.process_cost},
+             {"process", budget.plan.process},
+             {"assumed", budget.costs.assumed},
+             {"window_seconds", seconds(budget.plan.window)},
+             {"window_every_ticks", budget.plan.every},
+             {"scheduler", budget.plan.scheduler},
+             {"shortened", plan_words(budget.plan)}};
+    // What was not sampled yet is not 0.
+    out["scheduler_cost"] = budget.costs.scheduler ? Json(*budget.costs.scheduler) : Json();
+    out["window_cost"] = budget.costs.window ? Json(*budget.costs.window) : Json();
+    return out;
+}
+
 /// What a person who has just installed it wants to know.
 std::string next_step(const StatusInput& input) {
     if (!input.not_ready.empty() || input.rulebook == nullptr) return {};
@@ -255,6 +272,7 @@ std::string status_json(const StatusInput& input, const TargetNamer& name) {
                                  {"why", yield.why},
                                  {"command", yield.command}});
     out["probes"] = probes_json(input);
+    if (input.budget.budget > 0) out["probe_budget"] = budget_json(input.budget);
     out["drops"] = Json::array();
     for (const Probes::Drop& drop : input.drops)
         out["drops"].push_back({{"probe", drop.probe}, {"reason", drop.reason}, {"count", drop.count}});

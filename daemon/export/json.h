@@ -38,6 +38,7 @@ struct StatusInput {
     std::vector<ProbeReport> probes{};
     ProbeFeatures features{};
     std::vector<Probes::Drop> drops{};
+    ProbeBudget budget{};  ///< 0: there are no probes
     std::vector<PreflightItem> preflight{};
     std::vector<std::string> conflicts{};  ///< who else sets what rules may set, a line each
     std::string journal_warning{};         ///< what the journal lost or cannot tell; empty when all is well

@@ -50,6 +50,7 @@ struct OwnCost {
 struct MetricsInput {
     std::vector<ProbeReport> probes{};
     std::vector<Probes::Drop> drops{};
+    ProbeBudget budget{};
     const Evaluation* evaluation = nullptr;  ///< of this Snapshot; may be null
     std::vector<LiveAdjustment> adjustments{};
     std::vector<AdjustmentTotal> totals{};  ///< since start

@@ -168,6 +168,33 @@ void OwnMetrics::write_adjustments(Families& families) const {
                    input_.unsafe_bounds ? 1 : 0);
 }
 
+void OwnMetrics::write_budget(Families& families) const {
+    const ProbeBudget& budget = input_.budget;
+    if (!(budget.budget > 0)) return;
+    families.gauge("gotuned_probe_budget_ratio", "probes.budget: of one CPU, and of each watched process's CPU time.",
+                   {}, budget.budget);
+    const auto cost = [&families](const char* part, double value) {
+        families.gauge("gotuned_probe_cost_ratio",
+                       "CPU time that the probes take now, by what was sampled last: 1 is one CPU.", {{"part", part}},
+                       value);
+    };
+    const double share = budget.plan.window <= Duration::zero() || budget.tick <= Duration::zero()
+                             ? 0
+                             : seconds(budget.plan.window) / (seconds(budget.tick) * budget.plan.every);
+    if (budget.costs.scheduler) {
+        cost("steady", budget.costs.steady);
+        cost("scheduler", *budget.costs.scheduler * budget.plan.scheduler);
+    }
+    if (budget.costs.window) cost("windows", *budget.costs.window * share);
+    if (!budget.plan.process.empty())
+        families.gauge("gotuned_probe_process_cost_ratio",
+                       "What the probes take from the CPU time of the process that gives most.",
+                       {{"service", budget.plan.process}}, budget.plan.process_cost);
+    families.gauge("gotuned_probe_window_ratio", "Share of the time in which system calls are looked at.", {}, share);
+    families.gauge("gotuned_probe_scheduler_ratio", "Share of the time with the scheduler's programs attached.", {},
+                   budget.plan.scheduler);
+}
+
 void OwnMetrics::write_probes(Families& families) const {
     for (const ProbeReport& probe : input_.probes)
         families.gauge(
@@ -181,6 +208,7 @@ void OwnMetrics::write_probes(Families& families) const {
     for (const ProbeReport& probe : input_.probes)
         families.counter("gotuned_probe_runs_total", "Runs of the BPF program as far as they were sampled.",
                          {{"probe", probe.probe}}, static_cast<double>(probe.runs));
+    write_budget(families);
     for (const Probes::Drop& drop : input_.drops)
         families.counter("gotuned_probe_dropped_total", "What the BPF program lost, by reason.",
                          {{"probe", drop.probe}, {"reason", drop.reason}}, static_cast<double>(drop.count));

@@ -41,6 +41,7 @@ private:
     void write_rules(Families& families) const;
     void write_adjustments(Families& families) const;
     void write_probes(Families& families) const;
+    void write_budget(Families& families) const;
     void write_cost(Families& families) const;
 };
 

@@ -167,6 +167,7 @@ void Daemon::Impl::refresh_metrics(Duration took) {
     if (probes_) {
         input.probes = probes_->reports();
         input.drops = probes_->drops();
+        input.budget = probe_budget();
     }
     input.evaluation = &evaluation_;
     input.adjustments = engine_->live();
@@ -214,6 +215,7 @@ void Daemon::Impl::status(Reply reply) {
         input.probes = probes_->reports();
         input.features = probes_->features();
         input.drops = probes_->drops();
+        input.budget = probe_budget();
     }
     input.preflight = preflight_;
     input.conflicts = conflicts_;

@@ -37,7 +37,8 @@ Daemon::Impl::Impl(Options options, Settings settings, EventLoop loop)
     : options_(std::move(options)),
       settings_(std::move(settings)),
       loop_(std::move(loop)),
-      windows_(std::random_device{}()) {
+      windows_(std::random_device{}()),
+      governor_(settings_.probes.budget) {
     roots_.cgroup2 = find_cgroup2(roots_.proc);
     if (options_.tick) settings_.tick = *options_.tick;
     if (!options_.listen.empty()) settings_.listen = options_.listen;
@@ -159,6 +160,8 @@ void Daemon::Impl::stop() {
     tick_timer_.reset();
     open_timer_.reset();
     close_timer_.reset();
+    resume_timer_.reset();
+    pause_timer_.reset();
     for (const UndoOutcome& outcome : engine_->stop(std::chrono::seconds(40)))
         log_info("stop: {} of {} on {}: {}{}{}", outcome.knob, outcome.rule, outcome.target, to_string(outcome.state),
                  outcome.reason.empty() ? "" : ": ", outcome.reason);

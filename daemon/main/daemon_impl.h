@@ -22,6 +22,7 @@
 #include "main/windows.h"
 #include "observe/observer.h"
 #include "observe/outside.h"
+#include "probe/governor.h"
 #include "probe/probes.h"
 #include "rulebook/evaluator.h"
 #include "tune/engine.h"
@@ -67,6 +68,9 @@ private:
     void tick();
     void open_window();
     void close_window();
+    void plan_probes();
+    void schedule_scheduler(MonoTime now);
+    [[nodiscard]] ProbeBudget probe_budget() const;
     void on_probe_event(const ProbeEvent& event);
     void rescan_if_blind();
     void watch_held_sysctls();
@@ -110,17 +114,20 @@ private:
     std::unique_ptr<ControlServer> control_;
     std::optional<FileWatch> files_;
     WindowSchedule windows_;
+    Governor governor_;
+    ProbeCosts costs_{};  ///< as of the last tick
+    std::uint64_t ticks_ = 0;
 
     MonoTime started_{};
     MonoTime next_tick_{};
-    MonoTime next_cost_sample_{};
+    MonoTime cost_sampled_{};
     std::uint64_t lost_events_ = 0;
     std::set<std::string> watched_sysctls_{};
     bool windows_can_open_ = false;  ///< at start: what was refused then is refused at every tick
     bool recovered_ = false;
     bool stopping_ = false;
 
-    EventSource tick_timer_, open_timer_, close_timer_, reload_timer_, end_timer_;
+    EventSource tick_timer_, open_timer_, close_timer_, resume_timer_, pause_timer_, reload_timer_, end_timer_;
     EventSource probe_source_, sysctl_source_, inspector_source_, engine_source_, history_source_, files_source_,
         outside_source_;
     EventSource term_source_, int_source_, hup_source_;

@@ -7,6 +7,7 @@
 
 #include "base/log.h"
 #include "main/daemon_impl.h"
+#include "main/process_costs.h"
 #include "main/table.h"
 #include "observe/sysctl.h"
 
@@ -26,12 +27,47 @@ void Daemon::Impl::schedule_tick() {
     }
     tick_timer_ = std::move(*source);
 
-    if (!probes_ || !windows_can_open_ || stopping_) return;
-    const auto window = windows_.next(now, next_tick_ - now);
+    if (!probes_ || stopping_) return;
+    schedule_scheduler(now);
+    const ProbePlan& plan = governor_.current();
+    if (!windows_can_open_ || plan.window <= Duration::zero() || ++ticks_ % plan.every != 0) return;
+    const auto window = windows_.next(now, next_tick_ - now, plan.window);
     auto open = loop_.at(window.open, [this] { open_window(); });
     auto close = loop_.at(window.close, [this] { close_window(); });
     if (open) open_timer_ = std::move(*open);
     if (close) close_timer_ = std::move(*close);
+}
+
+/// Attached all the time, or for the part of each tick that the budget allows, at a random offset like the windows.
+void Daemon::Impl::schedule_scheduler(MonoTime now) {
+    const double share = governor_.current().scheduler;
+    resume_timer_.reset();
+    pause_timer_.reset();
+    if (share >= 1) return probes_->resume();
+    probes_->pause();
+    const Duration length = next_tick_ - now;
+    const auto part = windows_.next(now, length, from_seconds(seconds(length) * share));
+    auto resume = loop_.at(part.open, [this] { probes_->resume(); });
+    auto pause = loop_.at(part.close, [this] { probes_->pause(); });
+    if (resume && pause) {
+        resume_timer_ = std::move(*resume);
+        pause_timer_ = std::move(*pause);
+    }
+}
+
+void Daemon::Impl::plan_probes() {
+    if (!probes_) return;
+    const ProbePlan before = governor_.current();
+    costs_ = complete(probes_->costs(), *snapshot_);
+    const ProbePlan& plan = governor_.plan(clock_.mono(), settings_.tick, costs_, dearest_process(*snapshot_, costs_));
+    if (plan.window == before.window && plan.every == before.every && plan.scheduler == before.scheduler) return;
+    const std::string words = plan_words(plan);
+    log_info("probes.budget of {:.3g}%: {}", governor_.budget() * 100,
+             words.empty() ? "the probes look as long as they may again" : words);
+}
+
+ProbeBudget Daemon::Impl::probe_budget() const {
+    return {governor_.budget(), settings_.tick, costs_, governor_.current()};
 }
 
 void Daemon::Impl::open_window() {
@@ -74,11 +110,14 @@ void Daemon::Impl::rescan_if_blind() {
 }
 
 void Daemon::Impl::sample_costs(MonoTime now) {
-    // BPF_ENABLE_STATS costs as much as a small probe: a moment a minute is 1% of that.
-    constexpr Duration every = std::chrono::minutes(1);
+    // BPF_ENABLE_STATS costs as much as a small probe: a moment a minute is 1% of that. What the budget shortened may
+    // have been dear for a moment only (we ourselves start, and all programs with us): it is looked at again soon.
+    const ProbePlan& plan = governor_.current();
+    const bool first = !costs_.window;
+    const Duration every = first || !plan.reason.empty() ? std::chrono::seconds(10) : std::chrono::seconds(60);
     constexpr Duration moment = std::chrono::milliseconds(600);
-    if (!probes_ || now < next_cost_sample_) return;
-    next_cost_sample_ = now + every;
+    if (!probes_ || now < cost_sampled_ + every) return;
+    cost_sampled_ = now;
     probes_->sample_costs(moment);
 }
 
@@ -130,6 +169,7 @@ void Daemon::Impl::tick() {
     engine_->tick(snapshot_);
     watch_held_sysctls();
 
+    plan_probes();
     sample_costs(began);
     refresh_metrics(clock_.mono() - began);
     if (options_.table) print_table();

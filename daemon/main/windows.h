@@ -1,4 +1,4 @@
-// When the system-call windows are open: one window a tick, at a random offset, so that work that repeats with the
+// When in a tick the system-call windows are open: at a random offset, so that work that repeats with the
 // tick is neither always seen nor always missed.
 #pragma once
 
@@ -9,18 +9,16 @@
 
 namespace gotuned {
 
-inline constexpr Duration window_length = std::chrono::milliseconds(200);
-
 class WindowSchedule {
 public:
     explicit WindowSchedule(std::uint64_t seed) : random_(seed) {}
     struct Window {
         MonoTime open{}, close{};
     };
-    /// The window within [tick, tick + length): it closes before the next Snapshot is made. A tick shorter than a
-    /// window is half window.
-    Window next(MonoTime tick, Duration length) {
-        const Duration open_for = std::min(window_length, length / 2);
+    /// A window of `wanted` within [tick, tick + length): it closes before the next Snapshot is made. A tick shorter
+    /// than a window is half window.
+    Window next(MonoTime tick, Duration length, Duration wanted) {
+        const Duration open_for = std::min(wanted, length / 2);
         const Duration room = length - open_for - length / 20;  // a margin, so that a late close is still in time
         std::uniform_int_distribution<Duration::rep> offset(0, std::max<Duration::rep>(room.count(), 0));
         const MonoTime open = tick + Duration(offset(random_));

@@ -42,17 +42,46 @@ Reading<SignalValue> pooled_deviation(const SlotDelta& delta) {
     return SignalValue(Quantity{std::sqrt(squares / events), unit::time});
 }
 
-void set_scheduler_signals(SignalTable& table, const SlotDelta& delta) {
-    const Exposure all{delta.elapsed, delta.elapsed};
-    table.set(epoll_wake, reading_of(delta.epoll_wake, all));
-    table.set(netpoll_timer_late, reading_of(delta.timer_late, all));
-    table.set(netpoll_sleep, reading_of(delta.netpoll_sleep, all));
-    table.set(runq, reading_of(delta.runq, all));
-    table.set(cpu_migrations, {SignalValue(rate(static_cast<double>(delta.migrations) / seconds(delta.elapsed))), all});
+/// The budget may allow the programs of context switches and sockets for a part of the time only: what they saw stands
+/// for all of it.
+double whole_by_seen(const SlotDelta& delta, Duration seen) {
+    return seen >= delta.elapsed ? 1 : seconds(delta.elapsed) / seconds(seen);
 }
-void set_scheduler_absent(SignalTable& table, const Absent& why) {
+double whole_by_seen(const SlotDelta& delta) { return whole_by_seen(delta, delta.scheduler_observed); }
+
+/// Too little of a tick to stand for it; a process that was just found has little, and that is all.
+bool scarcely_seen(const SlotDelta& delta, Duration seen) { return seen < least_exposure && seen < delta.elapsed / 2; }
+bool scarcely_seen(const SlotDelta& delta) { return scarcely_seen(delta, delta.scheduler_observed); }
+
+SignalReading scaled(const Distribution& seen, double scale, const Exposure& exposure) {
+    if (scale == 1) return reading_of(seen, exposure);
+    Distribution whole = seen;
+    whole.scale(scale);
+    return reading_of(whole, exposure);
+}
+
+void set_network_signals(SignalTable& table, const SlotDelta& delta) {
+    const Duration seen = delta.network_observed;
+    if (scarcely_seen(delta, seen))
+        table.set(netpoll_wait, {Absent{Absence::low_exposure, {}}, {delta.elapsed, seen}});
+    else
+        table.set(netpoll_wait, scaled(delta.netpoll_wait, whole_by_seen(delta, seen), {delta.elapsed, seen}));
+}
+
+void set_scheduler_signals(SignalTable& table, const SlotDelta& delta) {
+    const Exposure exposure{delta.elapsed, delta.scheduler_observed};
+    const double scale = whole_by_seen(delta);
+    const auto set = [&](Signal id, const Distribution& seen) { table.set(id, scaled(seen, scale, exposure)); };
+    set(epoll_wake, delta.epoll_wake);
+    set(netpoll_timer_late, delta.timer_late);
+    set(netpoll_sleep, delta.netpoll_sleep);
+    set(runq, delta.runq);
+    table.set(cpu_migrations,
+              {SignalValue(rate(static_cast<double>(delta.migrations) / seconds(delta.scheduler_observed))), exposure});
+}
+void set_scheduler_absent(SignalTable& table, const Absent& why, const Exposure& exposure = {}) {
     for (const Signal id : {epoll_wake, netpoll_timer_late, netpoll_sleep, runq, cpu_migrations})
-        table.set(id, {why, {}});
+        table.set(id, {why, exposure});
 }
 
 void set_window_signals(SignalTable& table, const SlotDelta& delta) {
@@ -64,7 +93,7 @@ void set_window_signals(SignalTable& table, const SlotDelta& delta) {
     table.set(netpoll_empty_ratio, {ratio_of(polls.empty[0] + polls.empty[1], all_polls, unit::ratio), exposure});
     table.set(netpoll_events_mean, {ratio_of(polls.events[0] + polls.events[1], all_polls, unit::count), exposure});
     // Without the scheduler's part the calls of 20 ms and more are missing: a tail that was cut off is not a value.
-    const bool whole = delta.scheduler_observed > Duration::zero();
+    const bool whole = delta.scheduler_observed > Duration::zero() && !scarcely_seen(delta);
     for (std::size_t i = 0; i < GT_CLASSES; ++i) {
         if (!whole) {
             table.set(next(syscall_read, i), {Absence::not_attached, exposure});
@@ -72,7 +101,9 @@ void set_window_signals(SignalTable& table, const SlotDelta& delta) {
         }
         Distribution calls = delta.window[i];
         calls.scale(seconds(delta.elapsed) / observed);
-        calls.add(delta.blocked[i]);  // seen all the time, not scaled
+        Distribution blocked = delta.blocked[i];  // seen in the scheduler's time, mostly all of it
+        blocked.scale(whole_by_seen(delta));
+        calls.add(blocked);
         table.set(next(syscall_read, i), reading_of(calls, exposure));
     }
     table.set(syscall_jitter, {whole ? pooled_deviation(delta) : Absence::not_attached, exposure});
@@ -98,14 +129,16 @@ SignalReading reading_of(const Distribution& seen, const Exposure& exposure) {
 void set_slot_signals(SignalTable& table, const SlotDelta& delta, const SlotAbsences& absences) {
     if (delta.elapsed <= Duration::zero()) return set_slot_absent(table, Absent{Absence::not_observed, {}});
     if (delta.network_observed > Duration::zero()) {
-        table.set(netpoll_wait, reading_of(delta.netpoll_wait, {delta.elapsed, delta.elapsed}));
+        set_network_signals(table, delta);
     } else {
         table.set(netpoll_wait, absences.network);
     }
-    if (delta.scheduler_observed > Duration::zero()) {
-        set_scheduler_signals(table, delta);
-    } else {
+    if (delta.scheduler_observed <= Duration::zero()) {
         set_scheduler_absent(table, Absent{Absence::not_attached, {}});
+    } else if (scarcely_seen(delta)) {
+        set_scheduler_absent(table, Absent{Absence::low_exposure, {}}, {delta.elapsed, delta.scheduler_observed});
+    } else {
+        set_scheduler_signals(table, delta);
     }
     const Exposure exposure{delta.elapsed, delta.observed};
     if (delta.observed <= Duration::zero()) {
@@ -119,10 +152,14 @@ void set_slot_signals(SignalTable& table, const SlotDelta& delta, const SlotAbse
 
 SignalEvents blocked_beside(const SlotDelta& delta) {
     SignalEvents events;
-    if (delta.observed >= least_exposure || delta.scheduler_observed <= Duration::zero()) return events;
-    for (std::size_t i = 0; i < GT_CLASSES; ++i)
-        if (delta.blocked[i].count() > 0)
-            events.emplace_back(next(syscall_read, i), std::make_shared<const Distribution>(delta.blocked[i]));
+    if (delta.observed >= least_exposure || delta.scheduler_observed <= Duration::zero() || scarcely_seen(delta))
+        return events;
+    for (std::size_t i = 0; i < GT_CLASSES; ++i) {
+        if (!(delta.blocked[i].count() > 0)) continue;
+        auto blocked = std::make_shared<Distribution>(delta.blocked[i]);
+        blocked->scale(whole_by_seen(delta));
+        events.emplace_back(next(syscall_read, i), std::move(blocked));
+    }
     return events;
 }
 

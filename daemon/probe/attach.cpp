@@ -13,8 +13,6 @@ void LoadedProbes::attach() {
     attach_process();
     advance_generation();
     attach_scheduler();
-    // What was stamped at a socket under an earlier attachment is void.
-    if (shared_.valid()) __atomic_store_n(&shared_.as<gt_shared>()->network_generation, generation_, __ATOMIC_SEQ_CST);
     attach_network();
     attach_tcp();
 }
@@ -22,22 +20,21 @@ void LoadedProbes::attach() {
 void LoadedProbes::detach() {
     end_sample(MonoClock::now());
     detach_scheduler();
-    scheduler_paused_ = false;
+    detach_network();
+    paused_ = false;
     if (auto& object = objects_[GT_OBJECT_SCHED]) object->detach("thread_exit");
-    const MonoTime now = MonoClock::now();
-    attachment_.network.close(now);
-    attachment_.tcp.close(now);
-    if (shared_.valid()) __atomic_store_n(&shared_.as<gt_shared>()->network_generation, 0U, __ATOMIC_SEQ_CST);
-    for (const auto index : {GT_OBJECT_NET, GT_OBJECT_TCP, GT_OBJECT_PROCESS})
+    attachment_.tcp.close(MonoClock::now());
+    for (const auto index : {GT_OBJECT_TCP, GT_OBJECT_PROCESS})
         if (auto& object = objects_[index])
             for (const auto& program : object->programs()) object->detach(program.name);
 }
 
-void LoadedProbes::resume_scheduler() {
-    if (!scheduler_paused_) return;
-    scheduler_paused_ = false;
+void LoadedProbes::resume() {
+    if (!paused_) return;
+    paused_ = false;
     advance_generation();
     attach_scheduler();
+    if (network_paused_) attach_network();
     // Nobody saw for how long the calls that are under way were off the CPU.
     if (attachment_.windows.is_open()) void_entries();
     const MonoTime now = MonoClock::now();
@@ -47,10 +44,12 @@ void LoadedProbes::resume_scheduler() {
     sample_until_ = now + sample_length_;
 }
 
-void LoadedProbes::pause_scheduler() {
-    if (scheduler_paused_ || !attachment_.scheduler.is_open()) return;
-    scheduler_paused_ = true;
+void LoadedProbes::pause() {
+    if (paused_ || !attachment_.scheduler.is_open()) return;
+    paused_ = true;
     detach_scheduler();
+    network_paused_ = attachment_.network.is_open();
+    if (network_paused_) detach_network();
 }
 
 /// The threads' entries stay: thread_exit goes on taking them out.
@@ -91,12 +90,14 @@ void LoadedProbes::attach_scheduler() {
 void LoadedProbes::attach_network() {
     auto& object = objects_[GT_OBJECT_NET];
     if (!object || object->attached("sk_data_ready")) return;
+    // What was stamped at a socket under an earlier attachment is void.
+    __atomic_store_n(&shared_.as<gt_shared>()->network_generation, generation_, __ATOMIC_SEQ_CST);
     // Arrivals without reads would be stamped for nothing, and reads without arrivals tell nothing: both or none. Old
     // kernels have neither; the report says so.
     auto reads = object->attach("sock_recv_length");
     auto arrivals = reads ? object->attach("sk_data_ready") : Status{};
     for (const auto& program : object->programs())
-        if (object->attached(program.name)) steady_costs_.add(program.name, object->program_fd(program.name));
+        if (object->attached(program.name)) scheduler_costs_.add(program.name, object->program_fd(program.name));
     if (reads && arrivals) {
         attachment_.network.open(MonoClock::now());
         return;
@@ -104,6 +105,14 @@ void LoadedProbes::attach_network() {
     log_debug("{}", to_string(reads ? arrivals.error() : reads.error()));
     object->leave_out("sk_data_ready", "of no use without sock_recv_length");
     object->leave_out("sock_recv_length", "of no use without sk_data_ready");
+}
+
+void LoadedProbes::detach_network() {
+    auto& object = objects_[GT_OBJECT_NET];
+    if (!object) return;
+    attachment_.network.close(MonoClock::now());
+    __atomic_store_n(&shared_.as<gt_shared>()->network_generation, 0U, __ATOMIC_SEQ_CST);
+    for (const auto& program : object->programs()) object->detach(program.name);
 }
 
 void LoadedProbes::attach_tcp() {

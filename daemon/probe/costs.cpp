@@ -52,7 +52,8 @@ void CostMeter::add(const std::string& program, int fd) {
 void CostMeter::begin(Duration attached) {
     if (sampling() || programs_.empty()) return;
     Fd statistics(bpf_enable_stats(BPF_STATS_RUN_TIME));
-    if (!statistics.valid()) {
+    refused_ = !statistics.valid();
+    if (refused_) {
         log_debug("the kernel does not count the probes' run time: {}", errno_words(errno));
         return;
     }

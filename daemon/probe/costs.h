@@ -57,6 +57,8 @@ public:
     [[nodiscard]] bool sampling() const { return statistics_.valid(); }
     void charge(Duration attached);
     [[nodiscard]] const CostEstimate* find(const std::string& program) const;
+    /// The kernel lets us not count: that takes CAP_SYS_ADMIN (bpf_enable_stats, kernel/bpf/syscall.c).
+    [[nodiscard]] bool refused() const { return refused_; }
     /// Of all its programs; nothing before the first sample.
     [[nodiscard]] std::optional<double> share() const;
 
@@ -67,6 +69,7 @@ private:
     };
     std::map<std::string, Entry> programs_{};
     Fd statistics_{};  // open: the kernel counts
+    bool refused_ = false;
 };
 
 }  // namespace gotuned

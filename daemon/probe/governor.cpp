@@ -71,10 +71,11 @@ const ProbePlan& Governor::plan(MonoTime now, Duration tick, const ProbeCosts& c
     next.scheduler = scheduler_steps[step];
     if (step > 0) {
         const bool by_process = process.scheduler / most_of_process > scheduler / most;
-        next.reason = by_process ? fmt::format("context switches: always seen, they would cost {} {} of its CPU time",
-                                               process.service, percent(process.scheduler))
-                                 : fmt::format("context switches: always seen, they would cost {} of one CPU",
-                                               percent(scheduler));
+        next.reason =
+            by_process
+                ? fmt::format("switches and sockets: always seen, they would cost {} {} of its CPU time",
+                              process.service, percent(process.scheduler))
+                : fmt::format("switches and sockets: always seen, they would cost {} of one CPU", percent(scheduler));
     }
 
     double window = costs.window.value_or(0);
@@ -130,7 +131,7 @@ const ProbePlan& Governor::plan(MonoTime now, Duration tick, const ProbeCosts& c
 std::string plan_words(const ProbePlan& plan) {
     std::string words;
     if (plan.scheduler < 1)
-        words = fmt::format("context switches are seen for {} of the time", percent(plan.scheduler));
+        words = fmt::format("context switches and sockets are seen for {} of the time", percent(plan.scheduler));
     const bool full = plan.window == ProbePlan{}.window && plan.every == 1;
     if (!full) {
         if (!words.empty()) words += ", ";

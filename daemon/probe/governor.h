@@ -9,19 +9,21 @@
 
 namespace gotuned {
 
-/// What was measured. Costs are CPU time by time that passes: 0.01 is 1% of one CPU.
+/// What was measured, or is assumed. Costs are CPU time by time that passes: 0.01 is 1% of one CPU.
 struct ProbeCosts {
     double steady = 0;                  ///< of what is attached all the time
-    std::optional<double> scheduler{};  ///< of the scheduler's programs while they are attached
+    std::optional<double> scheduler{};  ///< of the programs of context switches and sockets while they are attached
     std::optional<double> window{};     ///< of an open window of system calls, with the slow way into the kernel
     double switch_seconds = 0;          ///< of a context switch of a watched process, with the wake-up before it
     double call_seconds = 0;            ///< of a system call of a watched process in an open window
+    double arrival_seconds = 0;         ///< of data that arrives at a socket of a watched process, with the read of it
+    bool assumed = false;  ///< the kernel does not let us measure: an event costs what it does in our benchmarks
 };
 
 /// The same as a share of one process's own CPU time: what the probes take from its throughput.
 struct ProcessCosts {
     std::string service{};
-    double scheduler = 0;  ///< while the scheduler's programs are attached
+    double scheduler = 0;  ///< while the programs of context switches and sockets are attached
     double window = 0;     ///< while a window is open
 };
 
@@ -29,7 +31,7 @@ struct ProcessCosts {
 struct ProbePlan {
     Duration window = std::chrono::milliseconds(200);  ///< zero: no window is opened
     unsigned every = 1;                                ///< a window each so many ticks
-    double scheduler = 1;                              ///< share of each tick with the scheduler's programs attached
+    double scheduler = 1;                              ///< share of each tick in which switches and sockets are seen
     double cost = 0;                                   ///< what that comes to, by what was measured
     double process_cost = 0;                           ///< of the process that the probes take most from
     std::string process{};                             ///< its service
@@ -43,8 +45,8 @@ public:
     explicit Governor(double budget) : budget_(budget) {}
 
     /// A window is never shorter than what gives a value (least_exposure), rather less frequent. At least a fifth of
-    /// the budget is left to the windows: when the scheduler's programs alone would take more than the rest, they are
-    /// attached for a part of each tick. Windows that are off are tried again after ten minutes.
+    /// the budget is left to the windows: when the programs of context switches and sockets alone would take more than
+    /// the rest, they are attached for a part of each tick. Windows that are off are tried again after ten minutes.
     const ProbePlan& plan(MonoTime now, Duration tick, const ProbeCosts& costs, const ProcessCosts& process);
     [[nodiscard]] const ProbePlan& current() const { return plan_; }
     [[nodiscard]] double budget() const { return budget_; }

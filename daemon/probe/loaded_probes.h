@@ -44,8 +44,8 @@ public:
     void sample_costs(Duration duration) override;
     Duration sweep_sockets(MonoTime now) override;
     [[nodiscard]] ProbeCosts costs() const override;
-    void pause_scheduler() override;
-    void resume_scheduler() override;
+    void pause() override;
+    void resume() override;
     void tick(MonoTime now) override;
 
     /// Attaches the scheduler's, the network's and the process programs, or takes them off (a measurement of what they
@@ -64,6 +64,7 @@ private:
     void void_entries();  ///< system calls that were entered before now are not counted
     void attach_process();
     void attach_network();
+    void detach_network();
     void attach_tcp();
     void try_window();
     void refuse_all(const std::string& reason);
@@ -83,11 +84,12 @@ private:
     Attachment attachment_{};
     std::uint32_t generation_ = 0;         ///< of attachments of the scheduler's and the network's programs
     mutable CostMeter steady_costs_{};     ///< programs that are always attached
-    mutable CostMeter scheduler_costs_{};  ///< the scheduler's, which the governor may take off for a while
+    mutable CostMeter scheduler_costs_{};  ///< with the network's: what the governor may take off for a while
     mutable CostMeter window_costs_{};     ///< sampled over one whole window
     MonoTime loaded_{};                    ///< what is attached all the time is attached since then
     Duration sample_length_{};
-    bool scheduler_paused_ = false;
+    bool paused_ = false;
+    bool network_paused_ = false;    ///< with it: it was attached
     bool sample_scheduler_ = false;  ///< when it is attached again
     Duration sweeps_took_{};         ///< CPU time of all sweeps over the sockets
     std::uint64_t sweeps_ = 0;

@@ -104,9 +104,8 @@ std::vector<ProbeReport> LoadedProbes::reports() const {
             const auto program = std::ranges::find(object->programs(), name, &BpfObject::Program::name);
             if (program != object->programs().end()) report.reason = program->reason;
             // Programs that may be taken off for a while are attached when they could be.
-            report.attached = report.windowed || (owner == GT_OBJECT_SCHED && scheduler_paused_)
-                                  ? report.reason.empty()
-                                  : object->attached(name);
+            const bool paused = paused_ && (owner == GT_OBJECT_SCHED || owner == GT_OBJECT_NET);
+            report.attached = report.windowed || paused ? report.reason.empty() : object->attached(name);
         }
         const bool sweep = name == "sweep";
         if (report.attached) report.tier = sweep ? "iterator" : "tp_btf";

@@ -36,7 +36,7 @@ struct ProbeReport {
 using ProbeEvent = gt_event;
 
 /// What a slot counted since it was last taken. All counts are raw: those of `window`, `jitter`, `polls` and `failed`
-/// stand for `observed`, the others for `scheduler_observed`, not for the whole time.
+/// stand for `observed`, netpoll_wait for `network_observed`, the others for `scheduler_observed`.
 struct SlotDelta {
     std::uint64_t switches = 0;
     std::uint64_t migrations = 0;
@@ -73,7 +73,7 @@ struct SlotDelta {
     Duration observed{};            ///< of it, time with the system-call window open
     Duration scheduler_observed{};  ///< of it, time with the scheduler probes attached
     Duration tcp_observed{};        ///< of it, time with the TCP probes attached: elapsed or 0
-    Duration network_observed{};    ///< of it, time with sk_data_ready and sock_recv_length attached: elapsed or 0
+    Duration network_observed{};    ///< of it, time with sk_data_ready and sock_recv_length attached
 };
 
 /// What the kernel allows, found by looking and by trying.
@@ -148,9 +148,10 @@ public:
     virtual Duration sweep_sockets(MonoTime now) = 0;
     /// What was measured last; what is not in it was not sampled yet.
     [[nodiscard]] virtual ProbeCosts costs() const = 0;
-    /// Takes the scheduler's programs off, or puts them on again: what happens between is not in any slot.
-    virtual void pause_scheduler() = 0;
-    virtual void resume_scheduler() = 0;
+    /// Takes the programs of context switches and of arrivals at sockets off, or puts them on again: what happens
+    /// between is not in any slot.
+    virtual void pause() = 0;
+    virtual void resume() = 0;
     /// Once a tick, after the takes: the processes that were busiest count in the cheapest way from now on.
     virtual void tick(MonoTime now) = 0;
 };

@@ -27,7 +27,7 @@ constexpr double day = 86400;
 constexpr std::array probes_fields = {
     Field{.key = "budget",
           .type = ratio,
-          .doc = "the share of CPU that the probes may cost",
+          .doc = "what the probes may cost: of one CPU, and of each watched process's CPU time",
           .fallback = "1%",
           .least = 0.0001,
           .most = 1},
@@ -202,15 +202,8 @@ void set_text(std::string& out, const YamlNode* node) {
 }
 bool is_text(const YamlNode* node, std::string_view text) { return node != nullptr && node->text == text; }
 
-/// A setting that this version reads but does not act on yet: another value than its default is refused, not ignored.
-void only_default(const YamlFile& file, const YamlNode* node, bool is_default, std::string_view what, Errors& errors) {
-    if (node != nullptr && !is_default)
-        errors.add(file, node->offset, fmt::format("{} is not built yet in this version", what), "leave the line out");
-}
-
 Settings read_settings(const YamlFile& file, Errors& errors) {
     Settings settings;
-    const Settings defaults;
     const YamlNode& root = file.root;
     const auto in = [&](std::string_view key, std::string_view inner) -> const YamlNode* {
         const YamlNode* map = root.find(key);
@@ -228,9 +221,6 @@ Settings read_settings(const YamlFile& file, Errors& errors) {
                    "write http://127.0.0.1:9090");
     read_listen(file, root.find("listen"), settings, errors);
     set(settings.probes.budget, read_ratio(in("probes", "budget")));
-    only_default(file, in("probes", "budget"), settings.probes.budget == defaults.probes.budget,
-                 "keeping the probes within another budget (one 200 ms window of system calls is opened a tick)",
-                 errors);
     set(settings.series.max_services, read_integer(in("series", "max_services")));
     set(settings.series.max_lines, read_integer(in("series", "max_lines")));
     settings.series.full_buckets = is_text(in("series", "buckets"), "full");

@@ -51,8 +51,8 @@ public:
     int sweeps = 0;
     Duration sweep_takes{};
     [[nodiscard]] ProbeCosts costs() const override { return {}; }
-    void pause_scheduler() override {}
-    void resume_scheduler() override {}
+    void pause() override {}
+    void resume() override {}
     void tick(MonoTime) override {}
 
 private:

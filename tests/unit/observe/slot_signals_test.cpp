@@ -115,6 +115,42 @@ TEST_CASE("low exposure of the windows takes nothing from what the scheduler saw
     CHECK(quantity(table, Signal::cpu_migrations) == rate(2));
 }
 
+TEST_CASE("what the scheduler's programs saw in a part of the tick stands for all of it, and says for how long") {
+    SlotDelta delta = five_seconds(200ms);
+    delta.scheduler_observed = 1s;
+    for (int i = 0; i < 10; ++i) delta.runq.record(20us);
+    delta.blocked[GT_READ].record(30ms);
+    delta.migrations = 10;
+    const SignalTable table = signals_of(delta);
+    CHECK(distribution(table, Signal::runq).count() == Approx(50));
+    CHECK(distribution(table, Signal::syscall_read).count() == Approx(5));
+    CHECK(quantity(table, Signal::cpu_migrations) == rate(10));
+    CHECK(table.get(Signal::runq).exposure == Exposure{5s, 1s});
+}
+
+TEST_CASE("waits at sockets that were seen in a part of the tick stand for all of it") {
+    SlotDelta delta = five_seconds(200ms);
+    delta.network_observed = 500ms;
+    for (int i = 0; i < 10; ++i) delta.netpoll_wait.record(20us);
+    const SignalTable table = signals_of(delta);
+    CHECK(distribution(table, Signal::netpoll_wait).count() == Approx(100));
+    CHECK(table.get(Signal::netpoll_wait).exposure == Exposure{5s, 500ms});
+    delta.network_observed = 90ms;
+    CHECK(absence(signals_of(delta), Signal::netpoll_wait) == Absence::low_exposure);
+}
+
+TEST_CASE("the scheduler's signals are absent when its programs were attached for a moment of the tick") {
+    SlotDelta delta = five_seconds(200ms);
+    delta.scheduler_observed = 99ms;
+    delta.runq.record(20us);
+    delta.blocked[GT_READ].record(30ms);
+    CHECK(absence(signals_of(delta), Signal::runq) == Absence::low_exposure);
+    CHECK_FALSE(signals_of(delta).get(Signal::syscall_read).value.present());
+    // A process that was just found was there for no longer: that is all there is.
+    delta.elapsed = 99ms;
+    CHECK(signals_of(delta).get(Signal::runq).value.present());
+}
+
 TEST_CASE("an empty distribution that was looked at is present, and its percentiles are no data") {
     const SignalTable table = signals_of(five_seconds(200ms));
     CHECK(distribution(table, Signal::epoll_wake).count() == 0);

@@ -76,7 +76,7 @@ TEST_CASE("a scheduler tier that takes the budget is attached for a part of the 
     CHECK(plan.scheduler == 0.2);
     CHECK(plan.window > Duration::zero());
     CHECK(plan.cost <= 0.01);
-    CHECK(plan.reason.find("context switches") != std::string::npos);
+    CHECK(plan.reason.find("switches and sockets") != std::string::npos);
 }
 
 TEST_CASE("what is always attached counts before all else") {
