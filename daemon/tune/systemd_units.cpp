@@ -211,7 +211,7 @@ std::vector<std::uint8_t> unit_mask(const CpuSet& cpus) {
 CpuSet cpus_of_mask(const std::vector<std::uint8_t>& mask) {
     std::vector<int> cpus;
     for (std::size_t cpu = 0; cpu < mask.size() * 8; ++cpu)
-        if ((mask[cpu / 8] >> (cpu % 8) & 1U) != 0) cpus.push_back(static_cast<int>(cpu));
+        if ((static_cast<unsigned>(mask[cpu / 8]) >> (cpu % 8) & 1U) != 0) cpus.push_back(static_cast<int>(cpu));
     return CpuSet(std::move(cpus));
 }
 
