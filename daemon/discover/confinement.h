@@ -18,7 +18,7 @@ Result<std::vector<sock_filter>> make_inspector_filter();
 struct Confinement {
     const std::vector<sock_filter>* filter = nullptr;  ///< not null
     std::uint32_t uid = 65534;                         ///< taken, with the same gid, when we run as root
-    std::uint64_t cpu_seconds = 2;                     ///< RLIMIT_CPU of the whole child
+    std::uint64_t cpu_seconds = 10;                    ///< RLIMIT_CPU of the whole child, of all files that it reads
     std::uint64_t descriptors = 8;                     ///< RLIMIT_NOFILE
 };
 

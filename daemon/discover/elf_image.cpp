@@ -16,11 +16,12 @@ constexpr std::size_t chunk = 4096;
 
 // Field offsets of the two classes (elf(5)), since a foreign byte order forbids laying a struct over the bytes.
 struct Layout {
-    std::size_t header, e_phoff, e_shoff, word, e_phentsize, e_phnum, e_shentsize, e_shnum, e_shstrndx;
+    std::size_t header, e_entry, e_phoff, e_shoff, word, e_phentsize, e_phnum, e_shentsize, e_shnum, e_shstrndx;
     std::size_t phdr, p_flags, p_offset, p_vaddr, p_filesz;
-    std::size_t shdr, sh_offset, sh_size, sh_link;
+    std::size_t shdr, sh_offset, sh_size, sh_link, sh_entsize;
 };
 constexpr Layout narrow_layout{sizeof(Elf32_Ehdr),
+                               offsetof(Elf32_Ehdr, e_entry),
                                offsetof(Elf32_Ehdr, e_phoff),
                                offsetof(Elf32_Ehdr, e_shoff),
                                4,
@@ -37,8 +38,10 @@ constexpr Layout narrow_layout{sizeof(Elf32_Ehdr),
                                sizeof(Elf32_Shdr),
                                offsetof(Elf32_Shdr, sh_offset),
                                offsetof(Elf32_Shdr, sh_size),
-                               offsetof(Elf32_Shdr, sh_link)};
+                               offsetof(Elf32_Shdr, sh_link),
+                               offsetof(Elf32_Shdr, sh_entsize)};
 constexpr Layout wide_layout{sizeof(Elf64_Ehdr),
+                             offsetof(Elf64_Ehdr, e_entry),
                              offsetof(Elf64_Ehdr, e_phoff),
                              offsetof(Elf64_Ehdr, e_shoff),
                              8,
@@ -55,7 +58,8 @@ constexpr Layout wide_layout{sizeof(Elf64_Ehdr),
                              sizeof(Elf64_Shdr),
                              offsetof(Elf64_Shdr, sh_offset),
                              offsetof(Elf64_Shdr, sh_size),
-                             offsetof(Elf64_Shdr, sh_link)};
+                             offsetof(Elf64_Shdr, sh_link),
+                             offsetof(Elf64_Shdr, sh_entsize)};
 const Layout& layout(bool wide) { return wide ? wide_layout : narrow_layout; }
 
 }  // namespace
@@ -82,6 +86,10 @@ BuildInfoOutcome ElfImage::open(const ByteSource& file, ElfImage& out) {
     out.big_endian_ = order == ELFDATA2MSB;
     const Layout& at = layout(out.wide_);
     if (got < at.header) return BuildInfoOutcome::truncated;
+    // The same places in both classes.
+    out.position_independent_ = out.number(&header[offsetof(Elf64_Ehdr, e_type)], 2) == ET_DYN;
+    out.machine_ = static_cast<std::uint16_t>(out.number(&header[offsetof(Elf64_Ehdr, e_machine)], 2));
+    out.entry_ = out.number(&header[at.e_entry], at.word);
     const auto half = [&](std::size_t field) { return static_cast<std::uint32_t>(out.number(&header[field], 2)); };
     if (const auto read =
             out.read_segments(out.number(&header[at.e_phoff], at.word), half(at.e_phentsize), half(at.e_phnum));
@@ -119,9 +127,12 @@ BuildInfoOutcome ElfImage::read_segments(std::uint64_t offset, std::size_t entry
 
 ElfImage::Section ElfImage::parse_section(const std::uint8_t* entry) const {
     const Layout& at = layout(wide_);
-    return {static_cast<std::uint32_t>(number(entry, 4)), static_cast<std::uint32_t>(number(entry + 4, 4)),
-            number(entry + at.sh_offset, at.word), number(entry + at.sh_size, at.word),
-            static_cast<std::uint32_t>(number(entry + at.sh_link, 4))};
+    return {static_cast<std::uint32_t>(number(entry, 4)),
+            static_cast<std::uint32_t>(number(entry + 4, 4)),
+            number(entry + at.sh_offset, at.word),
+            number(entry + at.sh_size, at.word),
+            static_cast<std::uint32_t>(number(entry + at.sh_link, 4)),
+            number(entry + at.sh_entsize, at.word)};
 }
 
 bool ElfImage::read_section(std::uint64_t index, Section& out) const {
@@ -177,6 +188,23 @@ bool ElfImage::find_section(std::string_view a, std::string_view b, FileRange& o
             return true;
         }
         if (got < wanted) return false;
+    }
+    return false;
+}
+
+bool ElfImage::find_symbols(FileRange& symbols, FileRange& names) const {
+    for (std::uint64_t i = 1; i < sections_; ++i) {
+        Section section;
+        if (!read_section(i, section)) return false;
+        if (section.type != SHT_SYMTAB) continue;  // there is one at most (elf(5))
+        Section texts;
+        if (section.entry != (wide_ ? sizeof(Elf64_Sym) : sizeof(Elf32_Sym)) || section.link >= sections_ ||
+            !read_section(section.link, texts) || texts.type != SHT_STRTAB) {
+            return false;
+        }
+        symbols = {section.offset, section.size};
+        names = {texts.offset, texts.size};
+        return true;
     }
     return false;
 }

@@ -5,10 +5,12 @@
 #include <sys/types.h>
 
 #include <map>
+#include <memory>
 #include <string>
 
 #include "base/reading.h"
 #include "base/target.h"
+#include "discover/go_symbols.h"
 
 namespace gotuned {
 
@@ -18,6 +20,7 @@ struct GoBuild {
     std::string module{};   ///< main module path; empty when the binary does not say
     int pointer_size = 8;
     bool big_endian = false;
+    std::shared_ptr<const GoSymbols> symbols{};  ///< null when nobody looked; shared by all processes of the binary
 };
 
 struct GoProcess {

@@ -30,6 +30,8 @@ Recognition understand(const InspectorReply& reply) {
             out.build.module = text(reply.module, reply.module_size);
             out.build.pointer_size = reply.pointer_size == 4 ? 4 : 8;
             out.build.big_endian = reply.big_endian != 0;
+            if (reply.symbols.outcome <= SymbolsOutcome::not_supported)
+                out.build.symbols = std::make_shared<const GoSymbols>(reply.symbols);
             return out;
         case BuildInfoOutcome::not_elf:
         case BuildInfoOutcome::no_build_info:

@@ -51,7 +51,8 @@ InspectorReply answer(const InspectorRequest& request, int executable) {
     struct stat status{};
     // What runs is a regular file; anything else could block.
     if (executable < 0 || ::fstat(executable, &status) != 0 || !S_ISREG(status.st_mode)) return reply;
-    const BuildInfo info = read_build_info(DescriptorSource(executable));
+    const DescriptorSource file(executable);
+    const BuildInfo info = read_build_info(file);
     reply.outcome = info.outcome;
     reply.pointer_size = info.pointer_size;
     reply.big_endian = info.big_endian ? 1 : 0;
@@ -63,6 +64,7 @@ InspectorReply answer(const InspectorRequest& request, int executable) {
     std::copy(module.begin(), module.end(), reply.module.begin());
     reply.version_size = static_cast<std::uint16_t>(version.size());
     reply.module_size = static_cast<std::uint16_t>(module.size());
+    if (info.outcome == BuildInfoOutcome::found) reply.symbols = read_go_symbols(file);
     return reply;
 }
 

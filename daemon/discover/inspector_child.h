@@ -6,6 +6,7 @@
 
 #include "discover/buildinfo.h"
 #include "discover/confinement.h"
+#include "discover/go_symbols.h"
 
 namespace gotuned {
 
@@ -30,6 +31,7 @@ struct InspectorReply {
     std::uint16_t reserved = 0;
     std::array<char, 128> version{};
     std::array<char, 256> module{};
+    GoSymbols symbols{};  ///< answer, of a Go executable
 };
 
 /// Confines itself, says hello, answers requests from `socket` until the other end closes, and ends. Free of

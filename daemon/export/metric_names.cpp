@@ -22,7 +22,7 @@ bool contains(const Parts& parts, std::string_view word) {
 
 /// A limit is known by the last word of its name.
 bool is_limit(std::string_view last) {
-    constexpr std::array words{"limit", "hard", "high", "max", "low", "min", "quota", "allowed"};
+    constexpr std::array words{"limit", "hard", "high", "max", "low", "min", "quota", "allowed", "memlimit"};
     return std::find(words.begin(), words.end(), last) != words.end();
 }
 
@@ -64,7 +64,9 @@ Together together(const SignalInfo& signal, std::string_view last) {
     if (weight_of(signal.id)) return Together::weighted;
     if (signal.id == Signal::syscall_jitter) return Together::jitter;
     if (signal.id == Signal::cpu_usage) return Together::sum;  // its whole is one CPU, however many processes
-    if (signal.id == Signal::nproc_used || signal.id == Signal::udp_rcvbuf_errors) return Together::largest;
+    if (signal.id == Signal::nproc_used || signal.id == Signal::udp_rcvbuf_errors ||
+        signal.id == Signal::cpu_gomaxprocs_excess)
+        return Together::largest;
     if (is_limit(last)) return Together::smallest;
     if (signal.unit == unit::ratio || signal.unit == unit::time) return Together::mean;
     return Together::sum;

@@ -111,7 +111,7 @@ void ServiceMetrics::add_gauge(std::size_t index, double value, double weight) {
             gauge.value = gauge.present ? std::min(gauge.value, value) : value;
             break;
         case Together::largest:
-            gauge.value = std::max(gauge.value, value);
+            gauge.value = gauge.present ? std::max(gauge.value, value) : value;
             break;
         case Together::mean:
         case Together::weighted:

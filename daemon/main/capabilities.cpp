@@ -22,7 +22,7 @@ constexpr std::array kept{
     unsigned{CAP_SYS_ADMIN},  // only if granted: BPF_ENABLE_STATS, entering network namespaces; the unit withholds it
     unsigned{CAP_NET_ADMIN},  // only if granted: loading the program that names foreign writers; the unit withholds it
     unsigned{CAP_SYS_RESOURCE},     // raise hard limits, limits of other users' processes, PSI windows under 2 s
-    unsigned{CAP_SYS_PTRACE},       // /proc/PID/{exe,environ,fd} of others
+    unsigned{CAP_SYS_PTRACE},       // /proc/PID/{exe,environ,fd} and memory of others
     unsigned{CAP_SYS_NICE},         // affinity of other users' processes
     unsigned{CAP_DAC_OVERRIDE},     // cgroup files delegated to other users; state directories
     unsigned{CAP_DAC_READ_SEARCH},  // binaries in directories closed to us

@@ -19,7 +19,9 @@ public:
           places_(options.roots),
           host_(options.roots),
           user_threads_(options.roots, options.nproc_reread),
-          namespaces_(options.roots) {}
+          namespaces_(options.roots),
+          go_readings_(options.roots.proc, options.memory),
+          quotas_(options.roots.cgroup2) {}
 
     void found(std::shared_ptr<const GoProcess> process, MonoTime now) override {
         const ProcessId id = process->id;
@@ -89,12 +91,16 @@ private:
     }
 
     void observe_processes(Snapshot& snapshot) {
-        const ReadingContext context{options_.roots, *options_.clock,        probes_,
-                                     absences(),     host_.online(),         user_threads_,
-                                     namespaces_,    options_.clock->mono(), options_.idle_reread};
+        const ReadingContext context{
+            options_.roots,      *options_.clock, probes_,      absences(), host_.online(),
+            user_threads_,       namespaces_,     go_readings_, quotas_,    options_.clock->mono(),
+            options_.idle_reread};
         auto exited = std::move(exited_);
         exited_.clear();
         for (auto& [id, state] : exited) snapshot.processes.emplace(id, std::move(state));
+        for (auto& [id, watched] : processes_)
+            if (!snapshot.processes.contains(id)) watched.begin(context);
+        go_readings_.settle(*options_.clock);
         for (auto& [id, watched] : processes_) {
             // One that executed its own file anew has ended under this very identity: it begins with the next tick.
             if (snapshot.processes.contains(id)) continue;
@@ -131,6 +137,8 @@ private:
     UserThreads user_threads_;
     NetNamespaces namespaces_;
     MonoTime next_sweep_{};
+    GoReadings go_readings_;
+    CpuQuotas quotas_;
     std::function<std::string(const GoProcess&)> name_{};
     std::map<ProcessId, WatchedProcess> processes_{};
     std::map<ProcessId, std::shared_ptr<const ProcessState>> exited_{};

@@ -11,6 +11,7 @@
 #include "base/files.h"
 #include "base/time.h"
 #include "discover/go_process.h"
+#include "observe/remote_memory.h"
 #include "observe/snapshot.h"
 #include "probe/probes.h"
 
@@ -22,6 +23,7 @@ struct ObserverOptions {
     /// nproc.used walks all of PROC: not more often than this, and seldom enough to cost less than 0.1% of a CPU.
     Duration nproc_reread = std::chrono::seconds(15);
     std::shared_ptr<const Clock> clock = std::make_shared<SystemClock>();
+    std::shared_ptr<const RemoteMemory> memory = std::make_shared<ProcessMemory>();
 };
 
 class Observer {

@@ -112,9 +112,10 @@ void set_process_signals(SignalTable& table, const ProcessFiles& files, const Re
 }
 
 void set_process_absent(SignalTable& table, const Absent& why) {
-    constexpr std::array all{proc_threads, proc_threads_ratio, mem_rss,   mem_anon,   mem_file,
-                             mem_shmem,    mem_swap,           fd_used,   fd_limit,   fd_hard,
-                             nproc_used,   nproc_limit,        cpu_usage, cpu_allowed};
+    constexpr std::array all{proc_threads, proc_threads_ratio, mem_rss,     mem_anon,
+                             mem_file,     mem_shmem,          mem_swap,    mem_offheap,
+                             fd_used,      fd_limit,           fd_hard,     nproc_used,
+                             nproc_limit,  cpu_usage,          cpu_allowed, cpu_gomaxprocs_excess};
     for (const Signal id : all) table.set(id, why);
 }
 

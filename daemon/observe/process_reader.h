@@ -35,7 +35,7 @@ Reading<std::uint64_t> count_descriptors(const HeldDirectory& process);
 
 /// Sets threads, mem, fd, nproc.limit and cpu.allowed (within `online`).
 void set_process_signals(SignalTable& table, const ProcessFiles& files, const Reading<CpuSet>& online);
-/// All of them, and nproc.used and cpu.usage, absent for one reason.
+/// All of them, and nproc.used, cpu.usage, mem.offheap and cpu.gomaxprocs_excess, absent for one reason.
 void set_process_absent(SignalTable& table, const Absent& why);
 
 }  // namespace gotuned

@@ -28,8 +28,11 @@ enum class Signal : std::uint16_t {
     conn_open, conn_rate, conn_lifetime, conn_close, conn_active_close, conn_close_wait, conn_time_wait, conn_stale,
     udp_rcvbuf_errors,
     // process, gauges
-    go_version, proc_threads, proc_threads_ratio, mem_rss, mem_anon, mem_file, mem_shmem, mem_swap,
-    fd_used, fd_limit, fd_hard, nproc_used, nproc_limit, cpu_usage, cpu_allowed, cpu_migrations,
+    go_version, go_gomaxprocs, go_goroutines, go_gc_count, go_gc_pause, go_gc_cpu, go_heap_live, go_heap_goal,
+    go_memlimit, go_mem_sys, go_alloc, proc_threads, proc_threads_ratio,
+    mem_rss, mem_anon, mem_file, mem_shmem, mem_swap, mem_offheap,
+    fd_used, fd_limit, fd_hard, nproc_used, nproc_limit, cpu_usage, cpu_allowed, cpu_gomaxprocs_excess,
+    cpu_migrations,
     // cgroup
     cg_memory_current, cg_memory_high, cg_memory_max, cg_memory_low, cg_memory_min, cg_memory_swap_current,
     cg_memory_working_set, cg_memory_anon, cg_memory_file, cg_memory_inactive_file, cg_memory_shmem, cg_memory_sock,

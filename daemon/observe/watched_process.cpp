@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <utility>
 
 namespace gotuned {
 namespace {
@@ -11,9 +12,9 @@ using enum Signal;
 constexpr std::size_t process_signals = static_cast<std::size_t>(cg_memory_current);  // they come first in enum Signal
 
 /// What /proc says and stays as it was while nothing is read.
-constexpr std::array kept_signals{proc_threads, proc_threads_ratio, mem_rss,    mem_anon, mem_file,
-                                  mem_shmem,    mem_swap,           fd_used,    fd_limit, fd_hard,
-                                  nproc_used,   nproc_limit,        cpu_allowed};
+constexpr std::array kept_signals{proc_threads, proc_threads_ratio, mem_rss,     mem_anon,    mem_file,
+                                  mem_shmem,    mem_swap,           mem_offheap, fd_used,     fd_limit,
+                                  fd_hard,      nproc_used,         nproc_limit, cpu_allowed, cpu_gomaxprocs_excess};
 
 /// Whether an exposure tells nothing, too little, or enough: a state is not shared across these.
 int exposure_class(Duration observed) { return observed <= Duration::zero() ? 0 : observed < least_exposure ? 1 : 2; }
@@ -21,6 +22,7 @@ int exposure_class(Duration observed) { return observed <= Duration::zero() ? 0 
 }  // namespace
 
 void WatchedProcess::replace(std::shared_ptr<const GoProcess> process) {
+    if (process->build.symbols != process_->build.symbols) go_.reset();
     process_ = std::move(process);
     changed_ = true;
 }
@@ -41,6 +43,7 @@ void WatchedProcess::watch(Probes* probes, MonoTime now) {
 
 bool WatchedProcess::same_as_last(const SlotDelta& delta, MonoTime now, const SignalReading& udp) const {
     if (last_ == nullptr || last_->active || changed_ || !last_empty_ || !is_empty(delta)) return false;
+    if (!go_signals_.settled()) return false;
     // What was counted twice at the same rate is not the same: it must be added up twice.
     const auto& dropped = last_->signals.get(udp_rcvbuf_errors).value;
     if (!tcp_.same_as_last(delta, now) || dropped != udp.value || (dropped && std::get<Quantity>(*dropped).value != 0))
@@ -53,25 +56,34 @@ bool WatchedProcess::same_as_last(const SlotDelta& delta, MonoTime now, const Si
     return exposure_class(delta.observed) == exposure_class(last_observed_) && difference * 10 <= last_elapsed_;
 }
 
-std::shared_ptr<const ProcessState> WatchedProcess::observe(const ReadingContext& context) {
+void WatchedProcess::begin(const ReadingContext& context) {
     const MonoTime now = context.clock.mono();
     if (!watched_ && now - tried_at_ >= context.idle_reread) watch(context.probes, now);
-    const SlotDelta delta = watched_ ? context.probes->take(process_->id, now) : SlotDelta{};
-    const bool seen_by_scheduler = delta.scheduler_observed > Duration::zero();
-    bool active = delta.switches > 0;
-    if (!active && cpu_clock_) {
+    delta_ = watched_ ? context.probes->take(process_->id, now) : SlotDelta{};
+    const bool seen_by_scheduler = delta_.scheduler_observed > Duration::zero();
+    active_ = delta_.switches > 0;
+    if (!active_ && cpu_clock_) {
         // A thread that has a CPU of its own may run for long without a switch.
         const auto time = process_cpu_time(process_->id.pid);
-        active = !time || *time != cpu_time_;
+        active_ = !time || *time != cpu_time_;
     }
     const bool due = touched_ || now - read_at_ >= context.idle_reread;
-    const bool reads = active || due || !seen_by_scheduler;
-    if (reads) net_namespace_ = context.namespaces.of(process_->id.pid);
+    reads_ = active_ || due || !seen_by_scheduler;
+    if (!reads_) return;
+    if (!go_) go_ = context.go_readings.follow(*process_);
+    context.go_readings.ask(go_, now);
+}
+
+std::shared_ptr<const ProcessState> WatchedProcess::observe(const ReadingContext& context) {
+    const MonoTime now = context.clock.mono();
+    const SlotDelta delta = std::exchange(delta_, {});
+    if (reads_) net_namespace_ = context.namespaces.of(process_->id.pid);
     const SignalReading udp = net_namespace_
                                   ? context.namespaces.udp_rcvbuf_errors(*net_namespace_, process_->id.pid, context.now)
                                   : SignalReading{net_namespace_.absent(), {}};
-    if (!reads && same_as_last(delta, now, udp)) {
+    if (!reads_ && same_as_last(delta, now, udp)) {
         cpu_usage_.per_second(cpu_time_, now);  // the next difference begins here
+        go_signals_.idle(now);
         last_elapsed_ = delta.elapsed;
         return last_;
     }
@@ -81,7 +93,7 @@ std::shared_ptr<const ProcessState> WatchedProcess::observe(const ReadingContext
     state->process = process_;
     state->service = service_;
     state->since = since_;
-    state->active = active;
+    state->active = active_;
     if (watched_) {
         set_slot_signals(state->signals, delta, context.absences);
         tcp_.set(state->signals, delta, now, context.absences.tcp);
@@ -91,12 +103,12 @@ std::shared_ptr<const ProcessState> WatchedProcess::observe(const ReadingContext
         TcpSignals::set_absent(state->signals, not_watched_);
     }
     state->signals.set(udp_rcvbuf_errors, udp);
-    state->signals.set(go_version, {SignalValue(process_->build.version), {}});
-    if (reads) {
+    if (reads_) {
         read(state->signals, context);
     } else {
         keep_last(state->signals, context);
     }
+    state->signals.set(go_version, {SignalValue(version()), {}});
     state->read_at = read_at_;
     changed_ = false;
     last_empty_ = is_empty(delta);
@@ -110,8 +122,10 @@ void WatchedProcess::read(SignalTable& table, const ReadingContext& context) {
     touched_ = false;
     const auto files = read_process(context.roots, process_->id);
     read_at_ = context.clock.mono();
+    read_go(table, files ? &*files : nullptr, context);
     if (!files) {
         set_process_absent(table, files.absent());
+        GoSignals::set_absent(table, files.absent());
         return;
     }
     set_process_signals(table, *files, context.online);
@@ -124,9 +138,29 @@ void WatchedProcess::read(SignalTable& table, const ReadingContext& context) {
               {used.map([](std::uint64_t threads) { return SignalValue(count(static_cast<double>(threads))); }), {}});
 }
 
+const std::string& WatchedProcess::version() const {
+    return process_->build.version.empty() ? version_ : process_->build.version;
+}
+
+void WatchedProcess::read_go(SignalTable& table, const ProcessFiles* files, const ReadingContext& context) {
+    const GoRuntimeValues values = go_->take();
+    if (values.version) version_ = *values.version;
+    go_signals_.set(table, values, read_at_);
+    if (files == nullptr) return;
+    table.set(mem_offheap, {memory_off_heap(files->status.anon, files->status.swap, values.in_use), {}});
+    const auto& allowed = files->status.cpus_allowed;
+    table.set(
+        cpu_gomaxprocs_excess,
+        {gomaxprocs_excess(values.gomaxprocs, context.online && allowed ? allowed->intersect(*context.online) : allowed,
+                           context.quotas.of(process_->cgroup, read_at_)),
+         {}});
+}
+
 void WatchedProcess::keep_last(SignalTable& table, const ReadingContext& context) {
     for (const Signal id : kept_signals) table.set(id, last_->signals.get(id));
-    table.set(cpu_usage, cpu_usage_.signal(cpu_time_, context.clock.mono(), unit::ratio, 1e-9));
+    const MonoTime now = context.clock.mono();
+    table.set(cpu_usage, cpu_usage_.signal(cpu_time_, now, unit::ratio, 1e-9));
+    go_signals_.keep(table, last_->signals, now);
 }
 
 std::shared_ptr<const ProcessState> WatchedProcess::finish(Probes* probes, const SlotAbsences& absences, MonoTime now) {
@@ -149,8 +183,9 @@ std::shared_ptr<const ProcessState> WatchedProcess::finish(Probes* probes, const
     }
     state->signals.set(udp_rcvbuf_errors, Absent{Absence::vanished, {}});
     watched_ = false;
-    state->signals.set(go_version, {SignalValue(process_->build.version), {}});
+    state->signals.set(go_version, {SignalValue(version()), {}});
     set_process_absent(state->signals, Absent{Absence::vanished, {}});
+    GoSignals::set_absent(state->signals, Absent{Absence::vanished, {}});
     return state;
 }
 

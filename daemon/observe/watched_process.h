@@ -6,6 +6,9 @@
 #include <string>
 
 #include "observe/counter.h"
+#include "observe/cpu_quota.h"
+#include "observe/go_readings.h"
+#include "observe/go_signals.h"
 #include "observe/net_namespaces.h"
 #include "observe/process_reader.h"
 #include "observe/slot_signals.h"
@@ -25,6 +28,8 @@ struct ReadingContext {
     Reading<CpuSet> online;
     UserThreads& user_threads;
     NetNamespaces& namespaces;
+    GoReadings& go_readings;
+    CpuQuotas& quotas;
     MonoTime now;  ///< of the tick: what is read once a tick is read under it
     Duration idle_reread;
 };
@@ -41,7 +46,9 @@ public:
 
     /// Asks for a slot; when there is none, every minute again.
     void watch(Probes* probes, MonoTime now);
-    /// The state of this tick; the same object as before when nothing happened and nothing was read.
+    /// Takes what the probes counted, and begins to read the Go runtime where observe() will read.
+    void begin(const ReadingContext& context);
+    /// After begin(): the state of this tick; the same object as before when nothing happened and nothing was read.
     std::shared_ptr<const ProcessState> observe(const ReadingContext& context);
     /// Ends the watch: the state of the Snapshot in which it is exited, with the last differences.
     std::shared_ptr<const ProcessState> finish(Probes* probes, const SlotAbsences& absences, MonoTime now);
@@ -50,6 +57,8 @@ public:
 
 private:
     void read(SignalTable& table, const ReadingContext& context);
+    void read_go(SignalTable& table, const ProcessFiles* files, const ReadingContext& context);
+    [[nodiscard]] const std::string& version() const;
     void keep_last(SignalTable& table, const ReadingContext& context);
     [[nodiscard]] bool same_as_last(const SlotDelta& delta, MonoTime now, const SignalReading& udp) const;
 
@@ -68,6 +77,14 @@ private:
     Counter cpu_usage_{};
     std::uint64_t cpu_time_ = 0;  ///< as last read
     bool cpu_clock_ = false;      ///< the CPU-time clock can be read without opening PROC
+
+    std::shared_ptr<GoReading> go_{};  ///< null before the first begin()
+    GoSignals go_signals_{};
+    std::string version_{};  ///< the runtime's own words, where the executable has none
+
+    SlotDelta delta_{};    ///< begin()'s
+    bool active_ = false;  ///< likewise
+    bool reads_ = false;   ///< likewise
 
     std::shared_ptr<const ProcessState> last_{};
     bool last_empty_ = false;  ///< nothing was counted in the last tick

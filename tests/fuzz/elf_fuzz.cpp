@@ -6,6 +6,7 @@
 #include <string_view>
 
 #include "discover/buildinfo.h"
+#include "discover/go_symbols.h"
 #include "discover/placement.h"
 #include "discover/process_facts.h"
 
@@ -17,6 +18,11 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     if (!found && !info.version.view().empty()) std::abort();
     if (found && info.pointer_size != 4 && info.pointer_size != 8) std::abort();
     if (!info.version.view().empty() && bytes.find(info.version.view()) == std::string_view::npos) std::abort();
+    const GoSymbols symbols = read_go_symbols(MemorySource(bytes));
+    for (const GoSymbols::Place& place : symbols.places) {
+        if (symbols.outcome != SymbolsOutcome::found && place.address != 0) std::abort();
+        if (place.file_offset >= size && place.file_offset != 0) std::abort();
+    }
     // The other texts of strangers.
     (void)parse_placement(bytes);
     ImageMark mark;

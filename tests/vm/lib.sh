@@ -33,8 +33,9 @@ debian_mirror() {
 }
 
 # private_apt TOOL ARGUMENT…: apt-get or apt-cache with sources, lists and archives below the cache. It knows all the
-# suites that kernels come from, and can install nothing on this machine.
+# suites that kernels, QEMU and images come from, and can install nothing on this machine.
 APT_HOME=$VM_CACHE/apt
+APT_SUITES=(bullseye bookworm bookworm-backports trixie trixie-backports)
 private_apt() {
     local tool=$1
     shift
@@ -47,8 +48,7 @@ write_apt_home() {
     [[ -n $mirror ]] || { echo "apt knows no Debian mirror here" >&2; return 1; }
     mkdir -p "$APT_HOME"/{state/lists/partial,cache/archives/partial,preferences.d}
     : >"$APT_HOME/status"
-    # Releases of the distribution that kernels, QEMU and images come from.
-    for suite in bullseye bookworm bookworm-backports trixie trixie-backports; do
+    for suite in "${APT_SUITES[@]}"; do
         echo "deb [arch=amd64${keyring:+ signed-by=$keyring}] $mirror $suite main"
     done >"$APT_HOME/sources.list"
     cat >"$APT_HOME/apt.conf" <<CONF
@@ -69,7 +69,7 @@ CONF
 fresh_lists() {
     if [[ -n $(find "$APT_HOME/updated" -mtime -7 2>/dev/null) ]]; then return 0; fi
     write_apt_home || return 1
-    if step "Package lists for the virtual machines" private_apt apt-get update; then
+    if step "Package lists of other releases" private_apt apt-get update; then
         touch "$APT_HOME/updated"
     elif [[ -e $APT_HOME/updated ]]; then
         note "going on with the package lists of $(date -r "$APT_HOME/updated" +%F)"

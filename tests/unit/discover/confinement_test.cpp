@@ -128,7 +128,7 @@ TEST_CASE("user, groups, capabilities, limits and descriptors are gone, as the k
         return soft;
     };
     CHECK(limit("Max core file size") == "0");
-    CHECK(limit("Max cpu time") == "2");
+    CHECK(limit("Max cpu time") == "10");
     CHECK(limit("Max open files") == "8");
     CHECK(limit("Max file size") == "0");
     std::size_t open = 0;

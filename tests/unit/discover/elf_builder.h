@@ -24,6 +24,13 @@ struct ElfBuilder {
     std::size_t padding =
         0;  // between the beginning of the data segment and the build information; made a multiple of 16
     std::uint32_t data_flags = PF_R | PF_W;
+    struct Symbol {
+        std::string name{};
+        std::uint64_t address = 0, size = 8;
+    };
+    std::vector<Symbol> symbols{};  // with sections only; none: stripped
+    bool share_name_ends = false;   // one text may be the end of another, as C linkers do it
+    std::uint16_t type = ET_EXEC;
 
     static constexpr std::uint64_t data_address = 0x500000;
 
@@ -70,11 +77,17 @@ struct ElfBuilder {
         if (wide) return number(PT_LOAD, 4) + number(flags, 4) + common + number(0x1000, 8);
         return number(PT_LOAD, 4) + common + number(flags, 4) + number(0x1000, 4);
     }
-    [[nodiscard]] std::string section(std::uint32_t name, std::uint32_t type, std::uint64_t offset,
-                                      std::uint64_t size) const {
-        return number(name, 4) + number(type, 4) + number(0, word()) + number(0, word()) + number(offset, word()) +
-               number(size, word()) + number(0, 4) + number(0, 4) + number(16, word()) + number(0, word());
+    [[nodiscard]] std::string section(std::uint32_t name, std::uint32_t kind, std::uint64_t offset, std::uint64_t size,
+                                      std::uint32_t link = 0, std::uint64_t entry = 0) const {
+        return number(name, 4) + number(kind, 4) + number(0, word()) + number(0, word()) + number(offset, word()) +
+               number(size, word()) + number(link, 4) + number(0, 4) + number(16, word()) + number(entry, word());
     }
+    [[nodiscard]] std::string symbol(std::size_t name, const Symbol& one) const {
+        const std::string kind = number(STT_OBJECT, 1) + number(0, 1) + number(2, 2);
+        if (wide) return number(name, 4) + kind + number(one.address, 8) + number(one.size, 8);
+        return number(name, 4) + number(one.address, 4) + number(one.size, 4) + kind;
+    }
+    [[nodiscard]] std::size_t symbol_size() const { return wide ? sizeof(Elf64_Sym) : sizeof(Elf32_Sym); }
 
     [[nodiscard]] std::string build() const {
         const std::size_t skipped = (padding + 15) / 16 * 16;
@@ -83,28 +96,43 @@ struct ElfBuilder {
         data += information;
         const std::size_t names_offset = data_offset() + data.size();
         const std::string names = '\0' + std::string(".shstrtab") + '\0' + section_name + '\0';
-        const std::size_t sections_offset = (names_offset + names.size() + 15) / 16 * 16;
+        std::string texts(1, '\0');
+        std::string table = symbol(0, {{}, 0, 0});
+        for (const Symbol& one : symbols) {
+            std::size_t at = share_name_ends ? texts.find(one.name + '\0') : std::string::npos;
+            if (at == std::string::npos) {
+                at = texts.size();
+                texts += one.name + '\0';
+            }
+            table += symbol(at, one);
+        }
+        const std::size_t texts_offset = names_offset + names.size();
+        const std::size_t table_offset = texts_offset + texts.size();
+        const std::size_t sections_offset = (table_offset + table.size() + 15) / 16 * 16;
         const bool named = sections && build_info;
 
         std::string out = std::string(ELFMAG) + static_cast<char>(wide ? ELFCLASS64 : ELFCLASS32) +
                           static_cast<char>(big_endian ? ELFDATA2MSB : ELFDATA2LSB) + static_cast<char>(EV_CURRENT);
         out.resize(EI_NIDENT, '\0');
-        out += number(ET_EXEC, 2) + number(EM_X86_64, 2) + number(EV_CURRENT, 4);
+        out += number(type, 2) + number(EM_X86_64, 2) + number(EV_CURRENT, 4);
         out +=
             number(0x400000, word()) + number(header_size(), word()) + number(sections ? sections_offset : 0, word());
         out += number(0, 4) + number(header_size(), 2) + number(segment_size(), 2) + number(2, 2);
-        out += number(sections ? section_size() : 0, 2) + number(sections ? (named ? 3 : 2) : 0, 2) +
-               number(sections ? 1 : 0, 2);
+        out += number(sections ? section_size() : 0, 2) +
+               number(sections ? (named ? 3 : 2) + (symbols.empty() ? 0U : 2U) : 0, 2) + number(sections ? 1 : 0, 2);
         out += segment(PF_R | PF_X, 0, 0x400000, data_offset());
         out += segment(data_flags, data_offset(), data_address, data.size());
         out.resize(data_offset(), '\0');
         out += data;
         if (!sections) return out;
-        out += names;
+        out += names + texts + table;
         out.resize(sections_offset, '\0');
         out += section(0, SHT_NULL, 0, 0) + section(1, SHT_STRTAB, names_offset, names.size());
         if (named) out += section(11, SHT_PROGBITS, data_offset() + skipped, information.size());
-        return out;
+        if (symbols.empty()) return out;
+        const std::uint32_t index = named ? 3 : 2;
+        return out + section(0, SHT_STRTAB, texts_offset, texts.size()) +
+               section(0, SHT_SYMTAB, table_offset, table.size(), index, symbol_size());
     }
 };
 

@@ -93,7 +93,7 @@ TEST_CASE("a statistic has the unit of its signal, count and rate have their own
 }
 
 TEST_CASE("what is not built yet is listed and is not in the table") {
-    CHECK(unbuilt_signals().size() > 30);
+    CHECK_FALSE(unbuilt_signals().empty());
     for (const UnbuiltSignal& row : unbuilt_signals()) {
         INFO(row.name);
         CHECK_FALSE(find_signal(row.name));

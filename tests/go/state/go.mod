@@ -1,0 +1,3 @@
+module gotuned/state
+
+go 1.15
