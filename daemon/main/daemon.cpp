@@ -82,6 +82,8 @@ Status Daemon::Impl::start() {
 
     ObserverOptions observe;
     observe.roots = roots_;
+    observe.goroutines.services = {settings_.probes.goroutines.begin(), settings_.probes.goroutines.end()};
+    observe.goroutines.budget = settings_.probes.budget;
     observer_ = Observer::make(observe, probes_.get());
     observer_->name_services([this](const GoProcess& process) { return service_of(process); });
     OutsideReader::Options outside;

@@ -123,6 +123,10 @@ constexpr std::array table{
                 "system calls that failed by a timeout; futex is not counted"),
     failed_call(errors_eaddrnotavail, "errors.eaddrnotavail.rate",
                 "system calls that failed because no local address or port was free"),
+    histogram(
+        goroutine_netpoll, "goroutine.netpoll",
+        "from a goroutine becoming ready by the netpoller to it running, in services that probes.goroutines names",
+        "BPF: uprobes on runtime.netpollready and runtime.execute"),
     // process, network
     counted(tcp_segments, "tcp.segments.rate", process, unit::per_second,
             "TCP segments sent on all sockets, those sent again included", fetched),
@@ -318,7 +322,6 @@ constexpr std::array unbuilt{
     UnbuiltSignal{"exit.killed.rate", "exits by SIGKILL"},
     UnbuiltSignal{"exit.total.rate", "exits"},
     UnbuiltSignal{"restarts.rate", "restarts of the service"},
-    UnbuiltSignal{"goroutine.netpoll", "from a goroutine made ready by the netpoller to it running"},
     UnbuiltSignal{"host.softirq", "time that a softirq vector ran"},
     UnbuiltSignal{"host.irq", "time that an interrupt handler ran"},
     UnbuiltSignal{"host.block", "await, inflight and utilisation of a block device"},

@@ -91,10 +91,10 @@ private:
     }
 
     void observe_processes(Snapshot& snapshot) {
-        const ReadingContext context{
-            options_.roots,      *options_.clock, probes_,      absences(), host_.online(),
-            user_threads_,       namespaces_,     go_readings_, quotas_,    options_.clock->mono(),
-            options_.idle_reread};
+        const ReadingContext context{options_.roots,      *options_.clock,        probes_,
+                                     absences(),          host_.online(),         user_threads_,
+                                     namespaces_,         go_readings_,           quotas_,
+                                     options_.goroutines, options_.clock->mono(), options_.idle_reread};
         auto exited = std::move(exited_);
         exited_.clear();
         for (auto& [id, state] : exited) snapshot.processes.emplace(id, std::move(state));

@@ -11,6 +11,7 @@
 #include "base/files.h"
 #include "base/time.h"
 #include "discover/go_process.h"
+#include "observe/goroutine_watch.h"
 #include "observe/remote_memory.h"
 #include "observe/snapshot.h"
 #include "probe/probes.h"
@@ -24,6 +25,7 @@ struct ObserverOptions {
     Duration nproc_reread = std::chrono::seconds(15);
     std::shared_ptr<const Clock> clock = std::make_shared<SystemClock>();
     std::shared_ptr<const RemoteMemory> memory = std::make_shared<ProcessMemory>();
+    GoroutineOptions goroutines{};
 };
 
 class Observer {

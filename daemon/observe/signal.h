@@ -22,7 +22,7 @@ enum class Signal : std::uint16_t {
     syscall_read, syscall_write, syscall_accept, syscall_connect, syscall_open, syscall_close, syscall_fsync,
     syscall_mmap, syscall_futex, syscall_sleep, syscall_wait, syscall_clone, syscall_other, syscall_jitter,
     errors_emfile, errors_enfile, errors_eagain, errors_enomem, errors_econnrefused, errors_etimedout,
-    errors_eaddrnotavail,
+    errors_eaddrnotavail, goroutine_netpoll,
     // process, network
     tcp_segments, tcp_retransmit_ratio, tcp_connect, tcp_connect_success, tcp_connect_time, tcp_reset,
     conn_open, conn_rate, conn_lifetime, conn_close, conn_active_close, conn_close_wait, conn_time_wait, conn_stale,

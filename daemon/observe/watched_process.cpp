@@ -43,7 +43,7 @@ void WatchedProcess::watch(Probes* probes, MonoTime now) {
 
 bool WatchedProcess::same_as_last(const SlotDelta& delta, MonoTime now, const SignalReading& udp) const {
     if (last_ == nullptr || last_->active || changed_ || !last_empty_ || !is_empty(delta)) return false;
-    if (!go_signals_.settled()) return false;
+    if (!go_signals_.settled() || goroutines_.watching()) return false;
     // What was counted twice at the same rate is not the same: it must be added up twice.
     const auto& dropped = last_->signals.get(udp_rcvbuf_errors).value;
     if (!tcp_.same_as_last(delta, now) || dropped != udp.value || (dropped && std::get<Quantity>(*dropped).value != 0))
@@ -109,6 +109,8 @@ std::shared_ptr<const ProcessState> WatchedProcess::observe(const ReadingContext
         keep_last(state->signals, context);
     }
     state->signals.set(go_version, {SignalValue(version()), {}});
+    state->signals.set(goroutine_netpoll,
+                       goroutines_.observe(context.probes, *process_, service_, version(), context.goroutines, now));
     state->read_at = read_at_;
     changed_ = false;
     last_empty_ = is_empty(delta);
@@ -184,6 +186,8 @@ std::shared_ptr<const ProcessState> WatchedProcess::finish(Probes* probes, const
     state->signals.set(udp_rcvbuf_errors, Absent{Absence::vanished, {}});
     watched_ = false;
     state->signals.set(go_version, {SignalValue(version()), {}});
+    goroutines_.end(probes, process_->id);
+    state->signals.set(goroutine_netpoll, Absent{Absence::vanished, {}});
     set_process_absent(state->signals, Absent{Absence::vanished, {}});
     GoSignals::set_absent(state->signals, Absent{Absence::vanished, {}});
     return state;

@@ -9,6 +9,7 @@
 #include "observe/cpu_quota.h"
 #include "observe/go_readings.h"
 #include "observe/go_signals.h"
+#include "observe/goroutine_watch.h"
 #include "observe/net_namespaces.h"
 #include "observe/process_reader.h"
 #include "observe/slot_signals.h"
@@ -30,6 +31,7 @@ struct ReadingContext {
     NetNamespaces& namespaces;
     GoReadings& go_readings;
     CpuQuotas& quotas;
+    const GoroutineOptions& goroutines;
     MonoTime now;  ///< of the tick: what is read once a tick is read under it
     Duration idle_reread;
 };
@@ -80,6 +82,7 @@ private:
 
     std::shared_ptr<GoReading> go_{};  ///< null before the first begin()
     GoSignals go_signals_{};
+    GoroutineWatch goroutines_{};
     std::string version_{};  ///< the runtime's own words, where the executable has none
 
     SlotDelta delta_{};    ///< begin()'s

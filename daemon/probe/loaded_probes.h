@@ -8,6 +8,7 @@
 #include "probe/arithmetic.h"
 #include "probe/costs.h"
 #include "probe/events.h"
+#include "probe/goroutine_probe.h"
 #include "probe/mapping.h"
 #include "probe/object.h"
 #include "probe/slots.h"
@@ -34,6 +35,9 @@ public:
     Status watch_sysctls(const std::set<std::string>& paths) override;
     [[nodiscard]] int sysctl_fd() const override;
     void drain_sysctl_writes(const std::function<void(const SysctlWrite&)>& callback) override;
+    Status watch_goroutines(const GoroutineTarget& target) override;
+    void unwatch_goroutines(const ProcessId& process) override;
+    GoroutineDelta take_goroutines(const ProcessId& process, MonoTime now) override;
     [[nodiscard]] std::vector<ProbeReport> reports() const override;
     [[nodiscard]] const ProbeFeatures& features() const override { return features_; }
     [[nodiscard]] std::vector<Drop> drops() const override;
@@ -81,6 +85,7 @@ private:
     std::unique_ptr<SlotTable> slots_{};
     std::unique_ptr<EventRing> events_{};
     std::unique_ptr<SysctlProbe> sysctls_{};
+    std::unique_ptr<GoroutineProbe> goroutines_{};  ///< from the first process that was opted in
     Attachment attachment_{};
     std::uint32_t generation_ = 0;         ///< of attachments of the scheduler's and the network's programs
     mutable CostMeter steady_costs_{};     ///< programs that are always attached

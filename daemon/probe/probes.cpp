@@ -74,6 +74,20 @@ void LoadedProbes::drain_sysctl_writes(const std::function<void(const SysctlWrit
     if (sysctls_ != nullptr) sysctls_->drain(callback);
 }
 
+Status LoadedProbes::watch_goroutines(const GoroutineTarget& target) {
+    if (slots_ == nullptr) return fail("goroutines cannot be probed: " + refused_[GT_OBJECT_PROCESS]);
+    if (goroutines_ == nullptr) goroutines_ = std::make_unique<GoroutineProbe>(features_);
+    return goroutines_->watch(target, MonoClock::now());
+}
+
+void LoadedProbes::unwatch_goroutines(const ProcessId& process) {
+    if (goroutines_ != nullptr) goroutines_->unwatch(process);
+}
+
+GoroutineDelta LoadedProbes::take_goroutines(const ProcessId& process, MonoTime now) {
+    return goroutines_ == nullptr ? GoroutineDelta{} : goroutines_->take(process, now);
+}
+
 std::vector<ProbeReport> LoadedProbes::reports() const {
     struct Known {
         const char* program;
@@ -127,6 +141,8 @@ std::vector<ProbeReport> LoadedProbes::reports() const {
     } else {
         reports.push_back({.probe = "sysctl_write", .tier = "none", .reason = refused_[GT_OBJECT_PROCESS]});
     }
+    if (goroutines_ != nullptr)
+        for (auto& report : goroutines_->reports()) reports.push_back(std::move(report));
     return reports;
 }
 
@@ -149,6 +165,8 @@ std::vector<Probes::Drop> LoadedProbes::drops() const {
     add(GT_OBJECT_NET, GT_DROP_STALE);
     add(GT_OBJECT_NET, GT_DROP_SOCKET_FULL);
     if (sysctls_ != nullptr) drops.push_back({"sysctl", "ring_full", sysctls_->lost()});
+    if (goroutines_ != nullptr)
+        for (auto& drop : goroutines_->drops()) drops.push_back(std::move(drop));
     return drops;
 }
 

@@ -76,6 +76,20 @@ struct SlotDelta {
     Duration network_observed{};    ///< of it, time with sk_data_ready and sock_recv_length attached
 };
 
+/// A process whose goroutines are to be looked into, and where its executable (a Go program of 1.17 or newer) has what
+/// that needs. Offsets are those in the file.
+struct GoroutineTarget {
+    ProcessId process{};
+    std::uint64_t netpoll_ready = 0;  ///< runtime.netpollready
+    std::uint64_t execute = 0;        ///< runtime.execute
+    std::uint32_t rg_offset = 0;      ///< of the reading goroutine in runtime.pollDesc; the writing one is right behind
+};
+struct GoroutineDelta {
+    Distribution wait{};     ///< from ready to running
+    std::uint64_t hits = 0;  ///< of the probes
+    Duration elapsed{};      ///< 0: not watched
+};
+
 /// What the kernel allows, found by looking and by trying.
 struct ProbeFeatures {
     std::string lockdown{};  ///< "none", "integrity", "confidentiality", "unknown"
@@ -129,6 +143,11 @@ public:
     /// For the loop: readable when such writes wait; -1 when they cannot be seen.
     [[nodiscard]] virtual int sysctl_fd() const = 0;
     virtual void drain_sysctl_writes(const std::function<void(const SysctlWrite&)>& callback) = 0;
+
+    /// Opt-in: uprobes in the process's executable. Errors: they cannot be attached, and why.
+    virtual Status watch_goroutines(const GoroutineTarget& /*target*/) { return fail("goroutines cannot be probed"); }
+    virtual void unwatch_goroutines(const ProcessId& /*process*/) {}
+    virtual GoroutineDelta take_goroutines(const ProcessId& /*process*/, MonoTime /*now*/) { return {}; }
 
     [[nodiscard]] virtual std::vector<ProbeReport> reports() const = 0;
     [[nodiscard]] virtual const ProbeFeatures& features() const = 0;

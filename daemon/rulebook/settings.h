@@ -21,7 +21,7 @@ struct Settings {
     bool plain = false;                                 ///< a non-loopback listen without web_config needs it
     struct {
         double budget = 0.01;
-        bool goroutines = false;
+        std::vector<std::string> goroutines{};  ///< services whose goroutines are looked into
     } probes;
     struct {
         int max_services = 100;

@@ -8,7 +8,7 @@
 
 namespace gotuned {
 
-class GivenProbes final : public Probes {
+class GivenProbes : public Probes {
 public:
     std::map<ProcessId, SlotDelta> next{};  ///< for the next take() or unwatch(); empty for those not in it
     SlotDelta otherwise{};                  ///< what a process gets that is not in `next`

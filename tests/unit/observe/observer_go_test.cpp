@@ -147,3 +147,52 @@ TEST_CASE("memory that does not answer holds up one tick a little, and its signa
         CHECK(quantity(world.tick(), Signal::go_goroutines) == count(6));
     }
 }
+
+TEST_CASE("goroutines are looked into only where a service was opted in, and not for more than the budget") {
+    struct Probing final : GivenProbes {
+        std::vector<pid_t> watching{};
+        GoroutineDelta given{};
+        Status watch_goroutines(const GoroutineTarget& target) override {
+            watching.push_back(target.process.pid);
+            return {};
+        }
+        void unwatch_goroutines(const ProcessId& process) override { std::erase(watching, process.pid); }
+        GoroutineDelta take_goroutines(const ProcessId&, MonoTime) override { return given; }
+    };
+    World world;
+    CHECK(world.tick()->signals.get(Signal::goroutine_netpoll).value.absent().detail ==
+          "its service is not named in probes.goroutines (gotuned.yaml)");
+    Probing probes;
+    probes.otherwise = World::quiet();
+    probes.otherwise.switches = 10;
+    auto process = std::make_shared<GoProcess>(*world.process);
+    auto symbols = *process->build.symbols;
+    for (const GoSymbol function : {GoSymbol::netpoll_ready, GoSymbol::execute})
+        symbols.places[static_cast<std::size_t>(function)] = {0x401000, 64, 0x1000};
+    process->build.symbols = std::make_shared<const GoSymbols>(symbols);
+    world.process = process;
+    ObserverOptions options;
+    options.roots = world.host.roots();
+    options.clock = world.clock;
+    options.memory = world.image;
+    options.goroutines.services = {"server"};
+    world.observer = Observer::make(options, &probes);
+    world.observer->found(world.process, world.clock->mono());
+    const auto absence = [&] { return world.tick()->signals.get(Signal::goroutine_netpoll).value.absent().reason; };
+    CHECK(absence() == Absence::not_observed);
+    CHECK(probes.watching == std::vector<pid_t>{10});
+    probes.given.elapsed = 5s;
+    probes.given.hits = 1000;
+    probes.given.wait.record(20us);
+    const auto seen = world.tick();
+    CHECK(std::get<DistributionPtr>(*seen->signals.get(Signal::goroutine_netpoll).value)->count() == 1);
+    // 0.6 us each: 1% of 5 s are 83,333.
+    probes.given.hits = 84000;
+    CHECK(world.tick()->signals.get(Signal::goroutine_netpoll).value);
+    CHECK(probes.watching.empty());
+    CHECK(absence() == Absence::not_attached);
+    for (int i = 0; i < 12; ++i) world.tick();
+    CHECK(probes.watching == std::vector<pid_t>{10});
+    world.observer->lost(world.process->id, world.clock->mono());
+    CHECK(probes.watching.empty());
+}

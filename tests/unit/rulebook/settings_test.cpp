@@ -127,5 +127,15 @@ TEST_CASE("a setting that is not built yet says so when it is set") {
     CHECK(error("web_config: /etc/web.yml\n") == "1:1 web_config is not built yet in this version");
     CHECK(error("notify: {alertmanager: \"http://x\"}\n") ==
           "1:10 notify.alertmanager is not built yet in this version");
-    CHECK(error("probes: {goroutines: on}\n").find("goroutines is one of off") != std::string::npos);
+}
+
+TEST_CASE("the services whose goroutines are looked into are none, one or a list") {
+    const auto services = [](const std::string& text) { return good(text).probes.goroutines; };
+    CHECK(services("").empty());
+    CHECK(services("probes: {goroutines: off}\n").empty());
+    CHECK(services("probes: {goroutines: api.service}\n") == std::vector<std::string>{"api.service"});
+    CHECK(services("probes: {goroutines: [api.service, payments]}\n") ==
+          std::vector<std::string>{"api.service", "payments"});
+    CHECK(error("probes: {goroutines: {api: on}}\n").find("goroutines is text or a list of texts") !=
+          std::string::npos);
 }

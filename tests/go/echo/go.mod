@@ -1,0 +1,3 @@
+module gotuned/echo
+
+go 1.17
