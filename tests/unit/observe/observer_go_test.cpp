@@ -191,6 +191,7 @@ TEST_CASE("goroutines are looked into only where a service was opted in, and not
     CHECK(world.tick()->signals.get(Signal::goroutine_netpoll).value);
     CHECK(probes.watching.empty());
     CHECK(absence() == Absence::not_attached);
+    probes.given.hits = 1000;
     for (int i = 0; i < 12; ++i) world.tick();
     CHECK(probes.watching == std::vector<pid_t>{10});
     world.observer->lost(world.process->id, world.clock->mono());

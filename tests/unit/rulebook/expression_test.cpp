@@ -152,7 +152,6 @@ TEST_CASE("a wrong name is refused with the nearest one") {
 TEST_CASE("what this version does not have yet says so by name") {
     CHECK(contains(refused("slope(fd.used, 5m) > 3").message, "slope() is not built yet"));
     CHECK(contains(refused("time_to(fd.used, fd.limit, 5m) < 3s").message, "time_to() is not built yet"));
-    CHECK(contains(refused("goroutine.netpoll.p99 > 3s").message, "goroutine.netpoll.p99 is not measured yet"));
     CHECK(contains(refused("host.block.sda.await > 3s").message, "not measured yet"));
 }
 
