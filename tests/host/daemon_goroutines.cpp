@@ -48,13 +48,9 @@ TEST_CASE("the goroutines of the services that gotuned.yaml names are measured, 
     const bool measured = eventually([&] {
         named.ask();
         other.ask();
-        return count_of("named-server") || daemon.log().find("cannot attach to goroutines") != std::string::npos;
+        return count_of("named-server");
     });
-    if (const std::string log = daemon.log(); log.find("cannot attach to goroutines") != std::string::npos) {
-        std::printf("SKIPPED: %s\n", log.substr(log.find("cannot attach to goroutines")).c_str());
-        std::fflush(stdout);
-        std::_Exit(77);
-    }
+    INFO(daemon.log());
     CHECK(measured);
     CHECK_FALSE(count_of("other-server"));
     CHECK(daemon.child().end(SIGTERM) == 0);

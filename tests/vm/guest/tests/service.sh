@@ -4,7 +4,7 @@
 service web -p User=web -- "$(workload httpserver)" -listen 127.0.0.1:8080
 
 before=$(bpf_programs)
-settings
+settings "probes: {goroutines: [$UNIT-web.service]}"
 start_gotuned
 expect_equal "the unit is active once start returns (Type=notify)" "$(systemctl show -P ActiveState,SubState gotuned | paste -sd/)" active/running
 expect "a status is given" gotunectl status
@@ -17,6 +17,10 @@ expect_equal "its Go version is known" "$(process_field "$UNIT-web" go | grep -c
 eventually 10 "its descriptors are counted" gotunectl --json signals "$(service_pid web)"
 eventually 15 "its series are exported" metric_is_there "gotuned_.*$UNIT-web"
 
+# The Go runtime's state, from the memory of another user's process.
+for name in go.gomaxprocs go.goroutines go.heap.goal; do eventually 20 "$name is read" signal_is_there "$(service_pid web)" "$name"; done
+feature "signals of the Go runtime" yes
+
 # Requests, so that there is something to measure.
 for _ in {1..30}; do curl -fsS -o /dev/null http://127.0.0.1:8080/; done
 for pair in {epoll.wake,runq,syscall.write}:sched_switch netpoll.wait:sk_data_ready conn.rate:inet_sock_set_state conn.open:sweep; do
@@ -28,6 +32,8 @@ for pair in {epoll.wake,runq,syscall.write}:sched_switch netpoll.wait:sk_data_re
         feature "signal $name" "$(signal "$(service_pid web)" "$name")"
     fi
 done
+eventually 20 "goroutine.netpoll is measured" signal_is_there "$(service_pid web)" goroutine.netpoll
+feature "signal goroutine.netpoll" yes
 for probe in $(status '.probes[].probe'); do
     feature "probe $probe" "$(probe "$probe" | sed 's/^attached$/yes/')"
 done
