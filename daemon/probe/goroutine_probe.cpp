@@ -67,6 +67,7 @@ Status GoroutineProbe::load() {
         const void* bytes = goroutine_bpf__elf_bytes(&size);
         BpfObjectSource source;
         source.name = "goroutine";
+        source.attach_type = uprobe_multi;
         source.elf = {static_cast<const std::byte*>(bytes), size};
         auto object = BpfObject::load(source, features_);
         reason_.clear();
@@ -88,17 +89,22 @@ Status GoroutineProbe::attach(const GoroutineTarget& target, Links& links, int f
     const auto runs = place_of(file, target.execute, "runtime.execute");
     if (!runs) return fail(runs.error());
     const std::string path = "/proc/self/fd/" + std::to_string(file);
-    const auto link = [&](const char* name, std::uint64_t offset) {
+    const auto link = [&](const char* name, std::uint64_t offset) -> Result<UprobeLink> {
         for (const auto& program : object_->programs())
-            if (program.name == name)
-                return BpfLink(bpf_program__attach_uprobe(program.loaded, false, -1, path.c_str(), offset));
-        return BpfLink{};
+            if (program.name == name) return UprobeLink::attach(*program.loaded, path, offset);
+        return fail(std::string("there is no program ") + name, ENOENT);
     };
-    links.execute = link(execute, *runs);
-    if (links.execute) links.ready = link(netpoll_ready, *ready);
-    if (links.execute && links.ready) return {};
-    const int code = errno;
-    return fail("cannot attach to goroutines: " + refusal_words(code, features_, last_libbpf_warning()), code);
+    auto at_execute = link(execute, *runs);
+    auto at_ready = at_execute ? link(netpoll_ready, *ready) : Result<UprobeLink>(UprobeLink{});
+    if (at_execute && at_ready) {
+        links.execute = std::move(*at_execute);
+        links.ready = std::move(*at_ready);
+        return {};
+    }
+    const int code = at_execute ? at_ready.error().code : at_execute.error().code;
+    return fail("cannot attach to goroutines: " + refusal_words(code, features_, last_libbpf_warning()), code, {},
+                "before Linux 6.6 it takes more than gotuned.service has: see examples/goroutines.conf in the "
+                "documentation folder");
 }
 
 Status GoroutineProbe::watch(const GoroutineTarget& target, MonoTime now) {

@@ -20,6 +20,7 @@
 #include "bpf/goroutines.h"
 #include "probe/object.h"
 #include "probe/probes.h"
+#include "probe/uprobe_link.h"
 
 namespace gotuned {
 
@@ -48,7 +49,7 @@ private:
         friend auto operator<=>(const Binary&, const Binary&) = default;
     };
     struct Links {
-        BpfLink ready{}, execute{};
+        UprobeLink ready{}, execute{};
         std::size_t processes = 0;
     };
     struct Watched {

@@ -21,6 +21,11 @@ Opened open_object(const BpfObjectSource& source) {
     options.object_name = source.name.c_str();
     Opened object(bpf_object__open_mem(source.elf.data(), source.elf.size(), &options));
     if (object == nullptr) return object;
+    bpf_program* program = nullptr;
+    bpf_object__for_each_program(program, object.get()) {
+        if (source.attach_type != 0)
+            bpf_program__set_expected_attach_type(program, static_cast<bpf_attach_type>(source.attach_type));
+    }
     bpf_map* map = nullptr;
     bpf_object__for_each_map(map, object.get()) {
         const std::string name = bpf_map__name(map);

@@ -32,8 +32,13 @@ for pair in {epoll.wake,runq,syscall.write}:sched_switch netpoll.wait:sk_data_re
         feature "signal $name" "$(signal "$(service_pid web)" "$name")"
     fi
 done
-eventually 20 "goroutine.netpoll is measured" signal_is_there "$(service_pid web)" goroutine.netpoll
-feature "signal goroutine.netpoll" yes
+if kernel_is_at_least 6.6; then
+    eventually 20 "goroutine.netpoll is measured" signal_is_there "$(service_pid web)" goroutine.netpoll
+    feature "signal goroutine.netpoll" yes
+else
+    expect "goroutine.netpoll says what it takes" logged goroutines.conf
+    feature "signal goroutine.netpoll" "with examples/goroutines.conf"
+fi
 for probe in $(status '.probes[].probe'); do
     feature "probe $probe" "$(probe "$probe" | sed 's/^attached$/yes/')"
 done
