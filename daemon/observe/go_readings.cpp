@@ -1,13 +1,6 @@
 #include "observe/go_readings.h"
 
 namespace gotuned {
-namespace {
-
-constexpr Duration deadline = std::chrono::milliseconds(30);   // of one process; reading takes some microseconds
-constexpr Duration patience = std::chrono::milliseconds(100);  // of a tick
-
-}  // namespace
-
 GoRuntimeValues GoReading::take() {
     if (!readable) return absent_values(readable.absent());
     if (!fresh) return absent_values({Absence::no_data, "its memory did not answer in time"});
@@ -27,7 +20,7 @@ void GoReadings::ask(const std::shared_ptr<GoReading>& reading, MonoTime now) {
     // settle() does not wait for what was late once: its answer, old by now, comes when the next tick asks.
     if (reading->asked && worker_) worker_->complete(now);
     if (!reading->readable || reading->asked) return;
-    if (!worker_) worker_ = std::make_unique<Worker>(deadline);
+    if (!worker_) worker_ = std::make_unique<Worker>(patience_ / 3);
     reading->asked = true;
     reading->fresh.reset();
     worker_->submit(now, [reading]() -> Worker::Finish {
@@ -40,7 +33,7 @@ void GoReadings::ask(const std::shared_ptr<GoReading>& reading, MonoTime now) {
 }
 
 void GoReadings::settle(const Clock& clock) {
-    if (worker_) (void)worker_->drain(clock, patience);
+    if (worker_) (void)worker_->drain(clock, patience_);
 }
 
 }  // namespace gotuned

@@ -25,18 +25,20 @@ struct GoReading {
 
 class GoReadings {
 public:
-    GoReadings(std::string proc, std::shared_ptr<const RemoteMemory> memory)
-        : proc_(std::move(proc)), memory_(std::move(memory)) {}
+    /// `patience`: of settle(); a process that takes a third of it no longer holds up the others.
+    GoReadings(std::string proc, std::shared_ptr<const RemoteMemory> memory, Duration patience)
+        : proc_(std::move(proc)), memory_(std::move(memory)), patience_(patience) {}
 
     [[nodiscard]] std::shared_ptr<GoReading> follow(const GoProcess& process) const;
     /// Begins to read, if it can be read and is not being read.
     void ask(const std::shared_ptr<GoReading>& reading, MonoTime now);
-    /// Waits for the answers, a tenth of a second at most; what does not answer by then is left to its thread.
+    /// Waits for the answers within the patience; what does not answer by then is left to its thread.
     void settle(const Clock& clock);
 
 private:
     std::string proc_;
     std::shared_ptr<const RemoteMemory> memory_;
+    Duration patience_;
     std::unique_ptr<Worker> worker_{};  ///< from the first process that can be read
 };
 

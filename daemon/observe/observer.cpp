@@ -20,7 +20,7 @@ public:
           host_(options.roots),
           user_threads_(options.roots, options.nproc_reread),
           namespaces_(options.roots),
-          go_readings_(options.roots.proc, options.memory),
+          go_readings_(options.roots.proc, options.memory, options.memory_patience),
           quotas_(options.roots.cgroup2) {}
 
     void found(std::shared_ptr<const GoProcess> process, MonoTime now) override {

@@ -25,6 +25,8 @@ struct ObserverOptions {
     Duration nproc_reread = std::chrono::seconds(15);
     std::shared_ptr<const Clock> clock = std::make_shared<SystemClock>();
     std::shared_ptr<const RemoteMemory> memory = std::make_shared<ProcessMemory>();
+    /// How long a tick waits for the memory of all processes; reading one takes some microseconds.
+    Duration memory_patience = std::chrono::milliseconds(100);
     GoroutineOptions goroutines{};
 };
 
