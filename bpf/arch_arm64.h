@@ -19,6 +19,7 @@ struct pt_regs {
 	int syscallno;
 } KERNEL_TYPE;
 
+#define GT_HANDLER "__arm64_sys_" /* arch/arm64/include/asm/syscall_wrapper.h */
 #define GT_NR_EPOLL_PWAIT 22
 #define GT_NR_EPOLL_PWAIT2 441
 #define GT_NR_GETSOCKOPT 209

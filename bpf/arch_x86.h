@@ -24,6 +24,7 @@ struct pt_regs {
 	__u16 cs;
 } KERNEL_TYPE;
 
+#define GT_HANDLER "__x64_sys_" /* arch/x86/include/asm/syscall_wrapper.h */
 #define GT_NR_EPOLL_WAIT 232
 #define GT_NR_EPOLL_PWAIT 281
 #define GT_NR_EPOLL_PWAIT2 441

@@ -20,6 +20,7 @@ enum gt_object {
 	GT_OBJECT_SYSCALLS,
 	GT_OBJECT_NET,
 	GT_OBJECT_TCP,
+	GT_OBJECT_CALLS,
 	GT_OBJECTS
 };
 
@@ -37,6 +38,7 @@ struct gt_shared {
 	__u32 scheduler_generation;      /* counts attachments of the scheduler's programs; 0: not attached */
 	__u32 window_generation;         /* counts windows; 0: none was ever open */
 	__u32 network_generation;        /* counts attachments of the network's programs; 0: not attached */
+	__u32 calls_attached;            /* calls.bpf.c counts gt_errno_of_calls() always, the windows do not */
 	__u32 sweep;                     /* counts sweeps over the sockets; 0: none yet */
 	__u64 drops[GT_OBJECTS][GT_DROPS];
 };

@@ -4,17 +4,11 @@
  * task of the host takes the slow way into the kernel. A call counts when both its entry and its exit fell into one
  * window; calls of GT_BLOCKED_NS and more are left to the scheduler's tier, but for the time they took on the CPU.
  */
+#include "errnos.h"
 #include "threads.h"
 
 char LICENSE[] SEC("license") = "Dual BSD/GPL";
 
-#define EMFILE 24
-#define ENFILE 23
-#define EAGAIN 11
-#define ENOMEM 12
-#define ECONNREFUSED 111
-#define ETIMEDOUT 110
-#define EADDRNOTAVAIL 99
 #define SOL_SOCKET 1
 #define SO_ERROR 4
 
@@ -57,40 +51,24 @@ int BPF_PROG(sys_enter, struct pt_regs *regs, long id)
 	return 0;
 }
 
-static __always_inline void count_errno(struct gt_counters to, __u32 class, long error)
+static __always_inline void count_errno(struct gt_shared *state, struct gt_counters to, __u32 class, long error)
 {
-	__u32 which;
+	__u32 which = gt_errno(class, error);
 
-	switch (error) {
-	case EMFILE: which = GT_EMFILE; break;
-	case ENFILE: which = GT_ENFILE; break;
-	case ENOMEM: which = GT_ENOMEM; break;
-	case ECONNREFUSED: which = GT_ECONNREFUSED; break;
-	case EADDRNOTAVAIL: which = GT_EADDRNOTAVAIL; break;
-	case EAGAIN: /* anywhere else it only says "not now" */
-		if (class != GT_CLONE)
-			return;
-		which = GT_EAGAIN_CLONE;
-		break;
-	case ETIMEDOUT: /* a futex with a timeout ends so without any trouble: Go's runtime does it all the time */
-		if (class == GT_FUTEX)
-			return;
-		which = GT_ETIMEDOUT;
-		break;
-	default: return;
-	}
+	if (which >= GT_ERRNOS || (state->calls_attached && gt_errno_of_calls(which)))
+		return;
 	gt_count(to.own, &to.slot->failed[which], 1);
 }
 
 /* A connect that does not block fails later: its errno is what getsockopt(SO_ERROR) hands out. */
-static __always_inline void count_socket_error(struct gt_counters to, struct pt_regs *regs)
+static __always_inline void count_socket_error(struct gt_shared *state, struct gt_counters to, struct pt_regs *regs)
 {
 	int error = 0;
 
 	if (gt_argument_2(regs) != SOL_SOCKET || gt_argument_3(regs) != SO_ERROR)
 		return;
 	if (bpf_probe_read_user(&error, sizeof(error), (void *)gt_argument_4(regs)) == 0)
-		count_errno(to, GT_CONNECT, error);
+		count_errno(state, to, GT_CONNECT, error);
 }
 
 static __always_inline void count_poll(struct gt_counters to, bool zero_timeout, long events)
@@ -155,8 +133,8 @@ int BPF_PROG(sys_exit, struct pt_regs *regs, long result)
 	if (gt_is_epoll(thread->number))
 		count_poll(to, thread->zero_timeout, result);
 	if (result < 0 && result >= -4095)
-		count_errno(to, class, -result);
+		count_errno(state, to, class, -result);
 	else if (thread->number == GT_NR_GETSOCKOPT && result == 0)
-		count_socket_error(to, regs);
+		count_socket_error(state, to, regs);
 	return 0;
 }

@@ -25,17 +25,14 @@ constexpr SignalInfo system_call(Signal id, std::string_view name, std::string_v
             meaning,
             "BPF: tracepoints sys_enter and sys_exit in windows; sched_switch for calls of 20 ms and more"};
 }
-constexpr SignalInfo failed_call(Signal id, std::string_view name, std::string_view meaning) {
-    return {id,
-            name,
-            Scope::process,
-            SignalKind::quantity,
-            unit::per_second,
-            sampled,
-            Export::counter,
-            meaning,
-            "BPF: tracepoint sys_exit in windows; errno(3)"};
+constexpr SignalInfo failed_call(Signal id, std::string_view name, std::string_view meaning,
+                                 std::string_view source = "BPF: tracepoint sys_exit in windows; errno(3)") {
+    return {id,      name,  Scope::process, SignalKind::quantity, unit::per_second, sampled, Export::counter,
+            meaning, source};
 }
+constexpr std::string_view always =
+    "BPF: fexit on the calls that can fail so, where the kernel has it, and else tracepoint sys_exit in windows; "
+    "errno(3)";
 constexpr SignalInfo gauge(Signal id, std::string_view name, Scope scope, Unit unit, std::string_view meaning,
                            std::string_view source) {
     return {id, name, scope, SignalKind::quantity, unit, false, Export::gauge, meaning, source};
@@ -113,16 +110,17 @@ constexpr std::array table{
         "took for a system call, time off the CPU taken out",
         "BPF: tracepoints sys_enter, sys_exit and sched_switch in windows"},
     failed_call(errors_emfile, "errors.emfile.rate",
-                "system calls that failed because the process is at its descriptor limit"),
-    failed_call(errors_enfile, "errors.enfile.rate", "system calls that failed because the host is at fs.file-max"),
+                "system calls that failed because the process is at its descriptor limit", always),
+    failed_call(errors_enfile, "errors.enfile.rate", "system calls that failed because the host is at fs.file-max",
+                always),
     failed_call(errors_eagain, "errors.eagain.rate",
-                "clones that failed with EAGAIN: a limit on processes or threads was met"),
+                "clones that failed with EAGAIN: a limit on processes or threads was met", always),
     failed_call(errors_enomem, "errors.enomem.rate", "system calls that failed for want of memory"),
     failed_call(errors_econnrefused, "errors.econnrefused.rate", "system calls that failed because the peer refused"),
     failed_call(errors_etimedout, "errors.etimedout.rate",
                 "system calls that failed by a timeout; futex is not counted"),
     failed_call(errors_eaddrnotavail, "errors.eaddrnotavail.rate",
-                "system calls that failed because no local address or port was free"),
+                "system calls that failed because no local address or port was free", always),
     histogram(
         goroutine_netpoll, "goroutine.netpoll",
         "from a goroutine becoming ready by the netpoller to it running, in services that probes.goroutines names",

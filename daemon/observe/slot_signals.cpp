@@ -111,6 +111,15 @@ void set_window_signals(SignalTable& table, const SlotDelta& delta) {
         table.set(next(errors_emfile, i),
                   {SignalValue(rate(static_cast<double>(delta.failed[i]) / observed)), exposure});
 }
+
+/// Errors that are seen always where fexit is to be had, windows or not (bpf/errnos.h).
+void set_failed_calls(SignalTable& table, const SlotDelta& delta) {
+    if (delta.calls_observed <= Duration::zero()) return;
+    const Exposure exposure{delta.elapsed, delta.calls_observed};
+    for (const std::size_t i : {GT_EMFILE, GT_ENFILE, GT_EAGAIN_CLONE, GT_EADDRNOTAVAIL})
+        table.set(next(errors_emfile, i),
+                  {SignalValue(rate(static_cast<double>(delta.failed[i]) / seconds(delta.calls_observed))), exposure});
+}
 void set_window_absent(SignalTable& table, const Absent& why, const Exposure& exposure) {
     for (const Signal id : {netpoll_poll_rate, netpoll_empty_ratio, netpoll_events_mean})
         table.set(id, {why, exposure});
@@ -148,6 +157,7 @@ void set_slot_signals(SignalTable& table, const SlotDelta& delta, const SlotAbse
     } else {
         set_window_signals(table, delta);
     }
+    set_failed_calls(table, delta);
 }
 
 SignalEvents blocked_beside(const SlotDelta& delta) {

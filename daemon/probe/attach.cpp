@@ -15,6 +15,7 @@ void LoadedProbes::attach() {
     attach_scheduler();
     attach_network();
     attach_tcp();
+    attach_calls();
 }
 
 void LoadedProbes::detach() {
@@ -24,7 +25,9 @@ void LoadedProbes::detach() {
     paused_ = false;
     if (auto& object = objects_[GT_OBJECT_SCHED]) object->detach("thread_exit");
     attachment_.tcp.close(MonoClock::now());
-    for (const auto index : {GT_OBJECT_TCP, GT_OBJECT_PROCESS})
+    attachment_.calls.close(MonoClock::now());
+    if (shared_.valid()) __atomic_store_n(&shared_.as<gt_shared>()->calls_attached, 0U, __ATOMIC_SEQ_CST);
+    for (const auto index : {GT_OBJECT_TCP, GT_OBJECT_PROCESS, GT_OBJECT_CALLS})
         if (auto& object = objects_[index])
             for (const auto& program : object->programs()) object->detach(program.name);
 }
@@ -132,6 +135,23 @@ void LoadedProbes::attach_tcp() {
         return;
     }
     for (const auto& program : object->programs()) object->leave_out(program.name, "of no use without the others");
+}
+
+/// All or none: with a part of the calls seen always, what the windows add would count some twice.
+void LoadedProbes::attach_calls() {
+    auto& object = objects_[GT_OBJECT_CALLS];
+    if (!object || attachment_.calls.is_open()) return;
+    for (const auto& program : object->programs()) {
+        if (auto status = object->attach(program.name); !status) {
+            refused_[GT_OBJECT_CALLS] = to_string(status.error());
+            log_debug("{}", refused_[GT_OBJECT_CALLS]);
+            for (const auto& other : object->programs()) object->detach(other.name);
+            return;
+        }
+        steady_costs_.add(program.name, object->program_fd(program.name));
+    }
+    __atomic_store_n(&shared_.as<gt_shared>()->calls_attached, 1U, __ATOMIC_SEQ_CST);
+    attachment_.calls.open(MonoClock::now());
 }
 
 void LoadedProbes::attach_process() {

@@ -44,6 +44,10 @@ ProbeFeatures detect_features() {
     const KernelTypes types = load_kernel_types();
     found.kernel_btf = types != nullptr;
     found.task_pt_regs_helper = types != nullptr && has_helper(*types, "BPF_FUNC_task_pt_regs");
+    // With this function came the fix of a crash: a trampoline could go while a task slept in the call that it is on
+    // (Linux 5.12, kernel/bpf/trampoline.c).
+    found.trampolines =
+        types != nullptr && btf__find_by_name_kind(types.get(), "__bpf_tramp_image_put_rcu", BTF_KIND_FUNC) > 0;
     found.task_storage = libbpf_probe_bpf_map_type(BPF_MAP_TYPE_TASK_STORAGE, nullptr) == 1;
     return found;
 }

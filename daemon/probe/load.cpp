@@ -4,6 +4,7 @@
 #include <algorithm>
 
 #include "base/log.h"
+#include "calls.skel.h"
 #include "net.skel.h"
 #include "probe/features.h"
 #include "probe/loaded_probes.h"
@@ -15,7 +16,7 @@
 namespace gotuned {
 namespace {
 
-constexpr const char* object_names[GT_OBJECTS] = {"sched", "process", "syscalls", "net", "tcp"};
+constexpr const char* object_names[GT_OBJECTS] = {"sched", "process", "syscalls", "net", "tcp", "calls"};
 
 std::span<const std::byte> elf_of(std::size_t object) {
     std::size_t size = 0;
@@ -23,7 +24,8 @@ std::span<const std::byte> elf_of(std::size_t object) {
                         : object == GT_OBJECT_PROCESS  ? process_bpf__elf_bytes(&size)
                         : object == GT_OBJECT_SYSCALLS ? syscalls_bpf__elf_bytes(&size)
                         : object == GT_OBJECT_NET      ? net_bpf__elf_bytes(&size)
-                                                       : tcp_bpf__elf_bytes(&size);
+                        : object == GT_OBJECT_TCP      ? tcp_bpf__elf_bytes(&size)
+                                                       : calls_bpf__elf_bytes(&size);
     return {static_cast<const std::byte*>(bytes), size};
 }
 
@@ -67,6 +69,10 @@ void LoadedProbes::load_objects() {
     for (std::size_t i = 0; i < GT_OBJECTS; ++i) {
         if (i == GT_OBJECT_SYSCALLS && !options_.system_call_windows) {
             refused_[i] = "system-call windows are switched off";
+            continue;
+        }
+        if (i == GT_OBJECT_CALLS && !features_.trampolines) {
+            refused_[i] = "this kernel gives trampolines back while they are in use (mended in Linux 5.12)";
             continue;
         }
         const BpfObjectSource source{object_names[i], elf_of(i), static_cast<std::uint32_t>(options_.max_processes),

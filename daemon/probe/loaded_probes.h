@@ -70,6 +70,8 @@ private:
     void attach_network();
     void detach_network();
     void attach_tcp();
+    void attach_calls();
+    [[nodiscard]] ProbeReport report_of_calls() const;
     void try_window();
     void refuse_all(const std::string& reason);
     void end_sample_when_due(MonoTime now);

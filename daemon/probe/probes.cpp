@@ -88,6 +88,26 @@ GoroutineDelta LoadedProbes::take_goroutines(const ProcessId& process, MonoTime 
     return goroutines_ == nullptr ? GoroutineDelta{} : goroutines_->take(process, now);
 }
 
+/// One line for the programs of all calls.
+ProbeReport LoadedProbes::report_of_calls() const {
+    ProbeReport report{.probe = "failed_calls", .tier = "none", .reason = refused_[GT_OBJECT_CALLS]};
+    report.attached = attachment_.calls.is_open();
+    if (!report.attached || !objects_[GT_OBJECT_CALLS]) return report;
+    report.tier = "fexit";
+    double share = 0;
+    double rate = 0;
+    for (const auto& program : objects_[GT_OBJECT_CALLS]->programs()) {
+        const CostEstimate* cost = steady_costs_.find(program.name);
+        if (cost == nullptr) continue;
+        report.runs += cost->runs();
+        report.cpu_seconds += cost->cpu_seconds();
+        share += cost->share().value_or(0);
+        rate += cost->runs_per_second().value_or(0);
+    }
+    if (rate > 0) report.seconds_per_run = share / rate;
+    return report;
+}
+
 std::vector<ProbeReport> LoadedProbes::reports() const {
     struct Known {
         const char* program;
@@ -136,6 +156,7 @@ std::vector<ProbeReport> LoadedProbes::reports() const {
         }
         reports.push_back(std::move(report));
     }
+    reports.push_back(report_of_calls());
     if (sysctls_ != nullptr) {
         reports.push_back(sysctls_->report());
     } else {
@@ -147,7 +168,7 @@ std::vector<ProbeReport> LoadedProbes::reports() const {
 }
 
 std::vector<Probes::Drop> LoadedProbes::drops() const {
-    static constexpr const char* const objects[GT_OBJECTS] = {"sched", "process", "syscalls", "net", "tcp"};
+    static constexpr const char* const objects[GT_OBJECTS] = {"sched", "process", "syscalls", "net", "tcp", "calls"};
     static constexpr const char* const reasons[GT_DROPS] = {"ring_full", "task_full", "stale", "heirs_full",
                                                             "socket_full"};
     std::vector<Drop> drops;

@@ -23,7 +23,7 @@ namespace gotuned {
 /// What became of one BPF program: exported as gotuned_probe_attached{probe,tier,reason}.
 struct ProbeReport {
     std::string probe{};    ///< "sched_switch"
-    std::string tier{};     ///< "tp_btf", "iterator", "cgroup", "none"
+    std::string tier{};     ///< "tp_btf", "fexit", "iterator", "cgroup", "none"
     bool attached = false;  ///< windowed programs: could be attached when last tried
     bool windowed = false;
     std::string reason{};        ///< why not, in words; empty when attached
@@ -36,7 +36,8 @@ struct ProbeReport {
 using ProbeEvent = gt_event;
 
 /// What a slot counted since it was last taken. All counts are raw: those of `window`, `jitter`, `polls` and `failed`
-/// stand for `observed`, netpoll_wait for `network_observed`, the others for `scheduler_observed`.
+/// (with calls_observed only what gt_errno_of_calls() leaves, bpf/errnos.h) stand for `observed`, netpoll_wait for
+/// `network_observed`, the others for `scheduler_observed`.
 struct SlotDelta {
     std::uint64_t switches = 0;
     std::uint64_t migrations = 0;
@@ -72,6 +73,7 @@ struct SlotDelta {
     Duration elapsed{};             ///< since the slot was last taken (or watched)
     Duration observed{};            ///< of it, time with the system-call window open
     Duration scheduler_observed{};  ///< of it, time with the scheduler probes attached
+    Duration calls_observed{};      ///< of it, time with the failed calls seen always: elapsed or 0
     Duration tcp_observed{};        ///< of it, time with the TCP probes attached: elapsed or 0
     Duration network_observed{};    ///< of it, time with sk_data_ready and sock_recv_length attached
 };
@@ -96,7 +98,8 @@ struct ProbeFeatures {
     bool kernel_btf = false;
     bool task_storage = false;
     bool task_pt_regs_helper = false;
-    std::string kernel{};  ///< uname release
+    bool trampolines = false;  ///< fexit may be taken off a call in which tasks sleep
+    std::string kernel{};      ///< uname release
 };
 
 struct ProbeOptions {

@@ -154,6 +154,7 @@ Status SlotTable::watch(const ProcessId& process, MonoTime now, const Attachment
     lease->windows = attachment.windows.total(now);
     lease->scheduler = attachment.scheduler.total(now);
     lease->network = attachment.network.total(now);
+    lease->calls = attachment.calls.total(now);
     lease->tcp = attachment.tcp.total(now);
     lease->swept_at = now;
     if (const auto owner = owners_.find(process.pid); owner != owners_.end())
@@ -232,6 +233,8 @@ SlotDelta SlotTable::take(Lease& lease, MonoTime now, const Attachment& attachme
     delta.observed = std::clamp(windows - lease.windows, Duration::zero(), delta.elapsed);
     delta.scheduler_observed = std::clamp(scheduler - lease.scheduler, Duration::zero(), delta.elapsed);
     delta.network_observed = std::clamp(network - lease.network, Duration::zero(), delta.elapsed);
+    const Duration calls = attachment.calls.total(now);
+    delta.calls_observed = std::clamp(calls - lease.calls, Duration::zero(), delta.elapsed);
     const Duration tcp = attachment.tcp.total(now);
     delta.tcp_observed = std::clamp(tcp - lease.tcp, Duration::zero(), delta.elapsed);
     take_sweep(lease, copy.tcp, attachment.swept_at, delta.tcp);
@@ -247,6 +250,7 @@ SlotDelta SlotTable::take(Lease& lease, MonoTime now, const Attachment& attachme
     lease.windows = windows;
     lease.scheduler = scheduler;
     lease.network = network;
+    lease.calls = calls;
     return delta;
 }
 

@@ -33,6 +33,7 @@ struct Attachment {
     OpenTime scheduler{};
     OpenTime network{};
     OpenTime tcp{};
+    OpenTime calls{};
     MonoTime swept_at{};  ///< of the last sweep over the sockets
 };
 
@@ -66,6 +67,7 @@ private:
         Duration windows{};                             ///< the windows' total then
         Duration scheduler{};                           ///< the scheduler programs' total then
         Duration network{};                             ///< the network programs' total then
+        Duration calls{};                               ///< that of the failed calls' programs
         Duration tcp{};                                 ///< the TCP programs' total then
         std::uint32_t sweep = 0;                        ///< the last one that was taken; 0: none
         MonoTime swept_at{};                            ///< when that was

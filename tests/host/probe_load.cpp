@@ -79,7 +79,7 @@ void load_refused(Refusal& refusal) {
 void require_refused(Child<Refusal>& child) {
     REQUIRE(child.wait() == 0);
     REQUIRE(child->done);
-    CHECK(child->reports == 15);
+    CHECK(child->reports == 16);
     CHECK(child->attached == 0);
     CHECK(child->watch_failed);
     CHECK(child->window_failed);
@@ -99,7 +99,7 @@ TEST_CASE("all probes are attached and say how") {
         CHECK(report.reason.empty());
         CHECK(report.windowed == report.probe.starts_with("sys_"));
     }
-    REQUIRE(names.size() == 15);
+    REQUIRE(names.size() == 16);
     CHECK(probes->features().kernel_btf);
     CHECK_FALSE(probes->features().kernel.empty());
     CHECK_FALSE(probes->window_open());
@@ -151,7 +151,7 @@ TEST_CASE("where maps are allowed and programs are not, each program is refused 
     });
     REQUIRE(child.wait() == 0);
     CHECK(child->attached == 0);
-    CHECK(child->refused == 14);
+    CHECK(child->refused == 15);
     CHECK(child->watched);
     CHECK_FALSE(child->seen_scheduler);
 }

@@ -128,6 +128,23 @@ TEST_CASE("what the scheduler's programs saw in a part of the tick stands for al
     CHECK(table.get(Signal::runq).exposure == Exposure{5s, 1s});
 }
 
+TEST_CASE("calls that failed for want of something are no sample where they are seen always, windows or not") {
+    SlotDelta delta = five_seconds(200ms);
+    delta.failed[GT_EMFILE] = 10;
+    delta.failed[GT_ENOMEM] = 2;
+    CHECK(quantity(signals_of(delta), Signal::errors_emfile) == rate(50));
+    delta.calls_observed = 5s;
+    const SignalTable seen = signals_of(delta);
+    CHECK(quantity(seen, Signal::errors_emfile) == rate(2));
+    CHECK(seen.get(Signal::errors_emfile).exposure == Exposure{5s, 5s});
+    CHECK(quantity(seen, Signal::errors_eaddrnotavail) == rate(0));
+    CHECK(quantity(seen, Signal::errors_enomem) == rate(10));
+    delta.observed = 0s;
+    const SignalTable without = signals_of(delta);
+    CHECK(quantity(without, Signal::errors_emfile) == rate(2));
+    CHECK_FALSE(without.get(Signal::errors_enomem).value.present());
+}
+
 TEST_CASE("waits at sockets that were seen in a part of the tick stand for all of it") {
     SlotDelta delta = five_seconds(200ms);
     delta.network_observed = 500ms;
