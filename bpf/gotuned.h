@@ -105,6 +105,7 @@ struct gt_slot {
 	struct gt_hist connect_time;         /* of TCP connects that succeeded */
 	struct gt_hist lifetime;             /* of TCP connections that were seen to begin and to end */
 	struct gt_tcp tcp;
+	struct gt_hist reclaim;              /* direct reclaim, of the host or of the cgroup: entered to left */
 	struct gt_blocked_hist blocked[GT_CLASSES]; /* from the scheduler: segments of GT_BLOCKED_NS and more */
 	struct gt_short_hist window[GT_CLASSES];    /* from windows: whole calls shorter than GT_BLOCKED_NS */
 	struct gt_jitter jitter[GT_CLASSES];
@@ -116,11 +117,13 @@ enum gt_event_kind {
 	GT_FORK = 3,  /* an heir (see the heirs map) has a new child process */
 };
 
+#define GT_EXIT_OOM (1U << 31) /* in exit_code: the OOM killer had chosen it */
+
 struct gt_event {
 	__u32 kind;
 	__u32 pid;     /* thread group id, initial pid namespace */
 	__u32 parent;  /* thread group id of the real parent; GT_FORK: of the heir that forked */
-	__u32 exit_code; /* GT_EXIT: as wait(2) has it; GT_EXEC: changes when the file's mtime does, 0 when unknown */
+	__u32 exit_code; /* GT_EXIT: as wait(2) has it, and GT_EXIT_OOM; GT_EXEC: changes when the file's mtime does, 0 when unknown */
 	__u64 dev;     /* GT_EXEC: s_dev of the file (kernel encoding), 0 when unknown */
 	__u64 inode;   /* GT_EXEC: inode of the file */
 	__u64 at_ns;   /* bpf_ktime_get_ns() */
@@ -133,6 +136,7 @@ enum gt_drop {
 	GT_DROP_STALE,       /* stamps that contradict each other */
 	GT_DROP_HEIRS_FULL,
 	GT_DROP_SOCKET_FULL, /* no memory to remember a socket */
+	GT_DROP_NAMES_FULL,  /* no place for one more interrupt handler or driver */
 	GT_DROPS
 };
 

@@ -38,6 +38,7 @@ typedef _Bool bool;
 enum {
 	BPF_MAP_TYPE_HASH = 1,
 	BPF_MAP_TYPE_ARRAY = 2,
+	BPF_MAP_TYPE_PERCPU_ARRAY = 6,
 	BPF_MAP_TYPE_SK_STORAGE = 24,
 	BPF_MAP_TYPE_RINGBUF = 27,
 };
@@ -75,6 +76,7 @@ struct signal_struct {
 	atomic_t live; /* threads that have not begun to exit */
 	int group_exit_code;
 	unsigned int flags;
+	void *oom_mm; /* the memory of a process that the OOM killer has chosen, until the last thread is gone; else NULL */
 } KERNEL_TYPE;
 
 struct thread_info {

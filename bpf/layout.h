@@ -12,6 +12,7 @@
 #define GT_MAX_SLOTS 16384U   /* a bound for lease[]; the slot array itself has as many as the loader asks for */
 #define GT_MAX_THREADS 32768U /* threads of watched processes that are remembered: 4 MiB */
 #define GT_MAX_HEIRS 4096U
+#define GT_MAX_RECLAIMS 1024U /* threads of watched processes that reclaim at one time */
 #define GT_RING_BYTES (256U * 1024U)
 
 enum gt_object {
@@ -21,6 +22,8 @@ enum gt_object {
 	GT_OBJECT_NET,
 	GT_OBJECT_TCP,
 	GT_OBJECT_CALLS,
+	GT_OBJECT_MEMORY,
+	GT_OBJECT_IRQ,
 	GT_OBJECTS
 };
 
@@ -40,6 +43,8 @@ struct gt_shared {
 	__u32 network_generation;        /* counts attachments of the network's programs; 0: not attached */
 	__u32 calls_attached;            /* calls.bpf.c counts gt_errno_of_calls() always, the windows do not */
 	__u32 sweep;                     /* counts sweeps over the sockets; 0: none yet */
+	__u32 memory_generation;         /* counts attachments of the programs of memory.bpf.c */
+	__u32 irq_generation;            /* counts windows in which interrupts were looked at; 0: none was ever open */
 	__u64 drops[GT_OBJECTS][GT_DROPS];
 };
 

@@ -93,14 +93,19 @@ int BPF_PROG(process_exec, struct task_struct *task, int old_pid, struct linux_b
 	return 0;
 }
 
-/* As wait(2) will have it, wait_task_zombie() in kernel/exit.c: the group's code, else the leader's. */
+/*
+ * As wait(2) will have it, wait_task_zombie() in kernel/exit.c: the group's code, else the leader's. Whom the OOM killer
+ * has chosen is marked in the process itself (mark_oom_victim() in mm/oom_kill.c, since 4.9), so the tracepoint
+ * oom:mark_victim, whose arguments differ by version, is not needed.
+ */
 static __always_inline __u32 exit_code_of(struct task_struct *task)
 {
 	struct signal_struct *signal = task->signal;
+	__u32 oom = signal->oom_mm ? GT_EXIT_OOM : 0;
 
 	if (signal->flags & SIGNAL_GROUP_EXIT)
-		return (__u32)signal->group_exit_code;
-	return (__u32)task->group_leader->exit_code;
+		return (__u32)signal->group_exit_code | oom;
+	return (__u32)task->group_leader->exit_code | oom;
 }
 
 SEC("tp_btf/sched_process_exit")

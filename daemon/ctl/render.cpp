@@ -125,6 +125,9 @@ std::string troubles(const Json& status) {
     for (const Json& probe : at(status, "probes"))
         if (!flag(probe, "attached"))
             out += fmt::format("  probe {} is not attached: {}\n", str(probe, "probe"), str(probe, "reason"));
+    for (const Json& one : at(at(status, "pressure"), "refused"))
+        out += fmt::format("  a stall of {} on memory does not wake the daemon: {}\n", str(one, "where"),
+                           str(one, "reason"));
     for (const Json& item : at(status, "preflight"))
         if (!flag(item, "writable"))
             out += fmt::format("  {} cannot be changed here: {}\n", str(item, "knob"), str(item, "reason"));
@@ -163,6 +166,15 @@ std::string to_be_aware_of(const Json& status) {
     return out.empty() ? out : "\nTo be aware of:\n" + out;
 }
 
+std::string pressure_line(const Json& pressure) {
+    const double triggers = number(pressure, "cgroups") + (flag(pressure, "host") ? 1 : 0);
+    if (!flag(pressure, "wanted") || triggers < 1) return {};
+    return fmt::format("memory stalls of {} in {} wake it at once: {:.0f} triggers, {} wake-ups so far\n",
+                       to_string(Quantity{number(pressure, "stall_seconds"), unit::time}),
+                       to_string(Quantity{number(pressure, "window_seconds"), unit::time}), triggers,
+                       str(pressure, "wakes"));
+}
+
 std::string status_text(const Json& status, unsigned width) {
     const Json& rulebook = at(status, "rulebook");
     std::string out = fmt::format(
@@ -178,6 +190,7 @@ std::string status_text(const Json& status, unsigned width) {
             out += fmt::format("metrics at {}{}\n", address.get<std::string>().starts_with("unix:") ? "" : "http://",
                                clean_text(address.get<std::string>()) + "/metrics");
     out += budget_lines(status);
+    out += pressure_line(at(status, "pressure"));
     if (flag(status, "paused")) out += "PAUSED\n";
     if (flag(status, "circuit_open"))
         out += "CIRCUIT OPEN: too many verifications failed, every rule is back to observe\n";
@@ -295,7 +308,8 @@ std::string render_catalogue(const std::string& text, unsigned width) {
     return with(text, [width](const Json& json) {
         TextTable table({{"SIGNAL"}, {"UNIT"}, {"MEANING", false, true}});
         for (const Json& signal : at(json, "signals"))
-            table.row({str(signal, "name") + (str(signal, "kind") == "distribution" ? ".*" : ""),
+            table.row({str(signal, "name") + (str(signal, "kind") == "distribution" ? ".*" : "") +
+                           (str(signal, "key").empty() ? "" : "(\"" + str(signal, "key") + "\")"),
                        str(signal, "kind") == "text" ? "text" : str(signal, "unit"), str(signal, "meaning")});
         std::string out =
             table.print(width) + "\n.* stands for p50 p90 p99 max mean stddev count rate.\n\nNot built yet:\n";

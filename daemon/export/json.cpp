@@ -237,6 +237,21 @@ Json budget_json(const ProbeBudget& budget) {
     return out;
 }
 
+Json pressure_json(const PressureReport& pressure) {
+    Json out{{"wanted", pressure.wanted},
+             {"host", pressure.host},
+             {"cgroups", pressure.cgroups},
+             {"by_host", pressure.by_host},
+             {"stall_seconds", seconds(pressure.threshold.stall)},
+             {"window_seconds", seconds(pressure.threshold.window)},
+             {"events", pressure.events},
+             {"empty", pressure.empty},
+             {"wakes", pressure.wakes},
+             {"refused", Json::array()}};
+    for (const auto& [where, why] : pressure.refused) out["refused"].push_back({{"where", where}, {"reason", why}});
+    return out;
+}
+
 /// What a person who has just installed it wants to know.
 std::string next_step(const StatusInput& input) {
     if (!input.not_ready.empty() || input.rulebook == nullptr) return {};
@@ -278,6 +293,7 @@ std::string status_json(const StatusInput& input, const TargetNamer& name) {
         out["drops"].push_back({{"probe", drop.probe}, {"reason", drop.reason}, {"count", drop.count}});
     out["kernel"] = {
         {"release", input.features.kernel}, {"lockdown", input.features.lockdown}, {"btf", input.features.kernel_btf}};
+    out["pressure"] = pressure_json(input.pressure);
     out["preflight"] = Json::array();
     for (const PreflightItem& item : input.preflight)
         out["preflight"].push_back({{"knob", item.knob}, {"writable", item.writable}, {"reason", item.reason}});
@@ -297,6 +313,7 @@ std::string signal_catalogue_json() {
                                   {"kind", kinds.at(static_cast<std::size_t>(signal.kind))},
                                   {"unit", to_string(signal.unit)},
                                   {"sampled", signal.sampled},
+                                  {"key", signal.key},
                                   {"meaning", signal.meaning},
                                   {"source", signal.source}});
     for (const UnbuiltSignal& signal : unbuilt_signals())
@@ -324,6 +341,11 @@ std::string signal_values_json(const Snapshot& snapshot, const std::vector<Targe
             put(found->second->signals, Scope::cgroup);
         } else {
             put(snapshot.host.signals, Scope::host);
+            for (const auto& [signal, all] : snapshot.host.keyed) {
+                values.erase(text(info(signal).name));
+                for (const auto& [key, reading] : all)
+                    values[fmt::format("{}(\"{}\")", info(signal).name, key)] = json_of(reading, info(signal));
+            }
         }
         out["targets"].push_back({{"target", json_of(target, name)}, {"signals", std::move(values)}});
     }

@@ -8,6 +8,7 @@
 #include <string_view>
 #include <vector>
 
+#include "observe/pressure_report.h"
 #include "observe/snapshot.h"
 #include "probe/probes.h"
 #include "rulebook/evaluator.h"
@@ -39,6 +40,7 @@ struct StatusInput {
     ProbeFeatures features{};
     std::vector<Probes::Drop> drops{};
     ProbeBudget budget{};  ///< 0: there are no probes
+    PressureReport pressure{};
     std::vector<PreflightItem> preflight{};
     std::vector<std::string> conflicts{};  ///< who else sets what rules may set, a line each
     std::string journal_warning{};         ///< what the journal lost or cannot tell; empty when all is well

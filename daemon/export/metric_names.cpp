@@ -63,7 +63,8 @@ std::optional<Signal> weight_of(Signal signal) {
 Together together(const SignalInfo& signal, std::string_view last) {
     if (weight_of(signal.id)) return Together::weighted;
     if (signal.id == Signal::syscall_jitter) return Together::jitter;
-    if (signal.id == Signal::cpu_usage) return Together::sum;  // its whole is one CPU, however many processes
+    // Their whole is one CPU, one thread, however many processes.
+    if (signal.id == Signal::cpu_usage || signal.id == Signal::reclaim_stall) return Together::sum;
     if (signal.id == Signal::nproc_used || signal.id == Signal::udp_rcvbuf_errors ||
         signal.id == Signal::cpu_gomaxprocs_excess)
         return Together::largest;
@@ -113,6 +114,12 @@ MetricName metric_name(const SignalInfo& signal) {
         name.labels = {{"errno", std::string(parts[1])}};
         name.help = "Failed system calls by errno.";
         parts.pop_back();
+    } else if (signal.id == Signal::exit_total) {
+        parts = {"exits"};
+    } else if (parts.front() == "exit" && parts.size() == 2) {
+        name.labels = {{"cause", std::string(parts[1])}};
+        name.help = "Processes that ended in a way that tells of trouble, by cause; gotuned_exits_total has all.";
+        parts = {"exit", "causes"};
     } else if (counter && parts.size() > 2 && parts[parts.size() - 2] == "events") {
         name.labels = {{"event", std::string(parts.back())}};
         name.help = "Events of the cgroup's memory controller (memory.events) by kind.";

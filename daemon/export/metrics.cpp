@@ -6,6 +6,7 @@
 #include <set>
 
 #include "export/families.h"
+#include "export/keyed_metrics.h"
 #include "export/own_metrics.h"
 #include "export/service_metrics.h"
 #include "export/service_roster.h"
@@ -29,6 +30,11 @@ std::string service_of(const ProcessState& process) {
     return name.empty() ? "unknown" : name;
 }
 
+/// What is new in the tables of a cgroup and of the host that were read.
+ServiceMetrics::News news_of(const Snapshot& snapshot) {
+    return snapshot.woken_for ? ServiceMetrics::News::pressure : ServiceMetrics::News::all;
+}
+
 /// The state of a target in the Snapshot before; null when it is new.
 template <typename Map, typename Key>
 const void* in(const Map& map, const Key& key) {
@@ -45,6 +51,7 @@ struct Metrics::State {
     ServiceRoster roster;
     std::map<std::string, ServiceMetrics> services;
     ServiceMetrics host;
+    KeyedMetrics keyed;
     OwnMetrics own;
     SnapshotPtr snapshot;
     std::shared_ptr<const std::string> text;
@@ -71,10 +78,13 @@ void Metrics::State::take(const SnapshotPtr& next) {
         service.count_process();
         if (const CgroupState* cgroup = next->cgroup_of(*process)) services_of[cgroup->id].insert(name);
     }
+    for (const auto& [name, life] : next->lives) services[roster.exported(label_value(name), next->at)].add_life(life);
     take_cgroups(*next, services_of);
     for (const std::string& gone : roster.expire(next->at)) services.erase(gone);
     host.begin_tick();
-    host.add(next->host.signals, next->window);
+    host.add_events(next->host.signals, next->window, news_of(*next));
+    host.add_gauges(next->host.signals);
+    if (!next->woken_for) keyed.take(next->host);
 }
 
 void Metrics::State::take_cgroups(const Snapshot& next, const std::map<CgroupId, std::set<std::string>>& services_of) {
@@ -84,7 +94,7 @@ void Metrics::State::take_cgroups(const Snapshot& next, const std::map<CgroupId,
         // An idle cgroup is not read at each tick: its rates are over the time since it was read before.
         const Duration window = before == nullptr ? next.window : cgroup.read_at - before->read_at;
         for (const std::string& name : names) {
-            if (before != &cgroup) services[name].add_events(cgroup.signals, window);
+            if (before != &cgroup) services[name].add_events(cgroup.signals, window, news_of(next));
             services[name].add_gauges(cgroup.signals);
         }
     }
@@ -95,8 +105,8 @@ void Metrics::State::keep_within_lines(MonoTime now) {
     Families own_families;
     own.write(own_families, roster.named());
     constexpr std::size_t family_headers = 2;
-    std::size_t lines =
-        count_lines(own_families.take()) + host.lines(limits.full_buckets) + family_headers * metric_names().size();
+    std::size_t lines = count_lines(own_families.take()) + host.lines(limits.full_buckets) +
+                        keyed.lines(limits.full_buckets) + family_headers * metric_names().size();
     for (const auto& [name, service] : services) lines += service.lines(limits.full_buckets);
     while (lines > limits.max_lines) {
         const auto name = roster.drop_youngest(now);
@@ -123,7 +133,9 @@ std::vector<prometheus::MetricFamily> Metrics::State::families() const {
                            {{"service", name}});
     host.write_info(out, "gotuned_host_info", "Texts that were read of the host.", {});
     for (const SignalInfo& signal : signals()) {
-        if (signal.scope == Scope::host)
+        if (!signal.key.empty())
+            keyed.write(out, signal.id, limits.full_buckets);
+        else if (signal.scope == Scope::host)
             host.write(out, signal.id, {}, limits.full_buckets);
         else
             for (const auto& [name, service] : services)
@@ -142,6 +154,14 @@ void Metrics::update(const SnapshotPtr& snapshot, const MetricsInput& input) {
         state_->snapshot = snapshot;
         state_->keep_within_lines(snapshot->at);
     }
+    state_->text.reset();
+}
+
+void Metrics::woken(const SnapshotPtr& snapshot, const Evaluation& evaluation, const PressureReport& pressure) {
+    if (snapshot == state_->snapshot) return;
+    state_->take(snapshot);
+    state_->own.woken(*snapshot, evaluation, pressure);
+    state_->snapshot = snapshot;
     state_->text.reset();
 }
 

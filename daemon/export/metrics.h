@@ -12,6 +12,7 @@
 
 #include "base/time.h"
 #include "discover/process_table.h"
+#include "observe/pressure_report.h"
 #include "observe/snapshot.h"
 #include "probe/probes.h"
 #include "rulebook/evaluator.h"
@@ -51,6 +52,7 @@ struct MetricsInput {
     std::vector<ProbeReport> probes{};
     std::vector<Probes::Drop> drops{};
     ProbeBudget budget{};
+    PressureReport pressure{};
     const Evaluation* evaluation = nullptr;  ///< of this Snapshot; may be null
     std::vector<LiveAdjustment> adjustments{};
     std::vector<AdjustmentTotal> totals{};  ///< since start
@@ -70,6 +72,10 @@ public:
 
     /// Once a tick, with the tick's Snapshot (never null). A Snapshot given twice counts once.
     void update(const SnapshotPtr& snapshot, const MetricsInput& input);
+
+    /// A Snapshot between two ticks (Snapshot::woken_for), with the standing of all rules after it and the triggers
+    /// that woke for it.
+    void woken(const SnapshotPtr& snapshot, const Evaluation& evaluation, const PressureReport& pressure);
 
     [[nodiscard]] std::vector<prometheus::MetricFamily> Collect() const override;
     /// The text format, version 0.0.4; rendered at the first call after an update(), then shared. Never null.

@@ -35,6 +35,14 @@ void OwnMetrics::update(const Snapshot& snapshot, const MetricsInput& input) {
     ticks_.record(input.cost.tick);
 }
 
+void OwnMetrics::woken(const Snapshot& snapshot, const Evaluation& evaluation, const PressureReport& pressure) {
+    snapshot_at_ = snapshot.wall;
+    input_.pressure = pressure;
+    standings_.clear();
+    take_decisions(evaluation, snapshot);
+    count_absences(snapshot);
+}
+
 void OwnMetrics::take_decisions(const Evaluation& evaluation, const Snapshot& snapshot) {
     std::map<RuleOnTarget, Duration> held;
     for (const RuleStanding& standing : evaluation.standings) {
@@ -75,11 +83,11 @@ void OwnMetrics::take_decisions(const Evaluation& evaluation, const Snapshot& sn
 void OwnMetrics::count_absences(const Snapshot& snapshot) {
     absent_.clear();
     processes_ = cgroups_ = opted_out_ = 0;
-    const auto count = [this](const SignalTable& table, Scope scope) {
+    const auto count = [this, &snapshot](const SignalTable& table, Scope scope) {
         auto entry = table.all().begin();
         for (const SignalInfo& signal : signals()) {
             while (entry != table.all().end() && entry->first < signal.id) ++entry;
-            if (signal.scope != scope) continue;
+            if (signal.scope != scope || (!signal.key.empty() && snapshot.host.keyed.contains(signal.id))) continue;
             const bool set = entry != table.all().end() && entry->first == signal.id;
             if (set && entry->second.value.present()) continue;
             ++absent_[{signal.id, set ? entry->second.value.absent().reason : Absence::not_observed}];
@@ -190,7 +198,8 @@ void OwnMetrics::write_budget(Families& families) const {
         families.gauge("gotuned_probe_process_cost_ratio",
                        "What the probes take from the CPU time of the process that gives most.",
                        {{"service", budget.plan.process}}, budget.plan.process_cost);
-    families.gauge("gotuned_probe_window_ratio", "Share of the time in which system calls are looked at.", {}, share);
+    families.gauge("gotuned_probe_window_ratio",
+                   "Share of the time in which system calls and interrupts are looked at.", {}, share);
     families.gauge("gotuned_probe_scheduler_ratio", "Share of the time with the scheduler's programs attached.", {},
                    budget.plan.scheduler);
 }
@@ -212,6 +221,24 @@ void OwnMetrics::write_probes(Families& families) const {
     for (const Probes::Drop& drop : input_.drops)
         families.counter("gotuned_probe_dropped_total", "What the BPF program lost, by reason.",
                          {{"probe", drop.probe}, {"reason", drop.reason}}, static_cast<double>(drop.count));
+    const PressureReport& pressure = input_.pressure;
+    const auto triggers = [&families](const char* state, std::size_t count) {
+        families.gauge(
+            "gotuned_pressure_triggers",
+            "PSI triggers that wake the daemon when threads stall on memory: armed, refused by the kernel, or "
+            "cgroups beyond the bound, which are looked at when the host's fires.",
+            {{"state", state}}, static_cast<double>(count));
+    };
+    triggers("armed", pressure.cgroups + (pressure.host ? 1 : 0));
+    triggers("refused", pressure.refused.size());
+    triggers("by_host", pressure.by_host);
+    families.counter("gotuned_pressure_events_total",
+                     "PSI triggers that fired; empty: the kernel sent them though no time was lost.",
+                     {{"kind", "stall"}}, static_cast<double>(pressure.events - pressure.empty));
+    families.counter("gotuned_pressure_events_total", "", {{"kind", "empty"}}, static_cast<double>(pressure.empty));
+    families.counter("gotuned_pressure_wakeups_total",
+                     "Evaluations of the rules of memory and pressure between two ticks, because of PSI triggers.", {},
+                     static_cast<double>(pressure.wakes));
     families.counter("gotuned_syscall_observed_seconds_total",
                      "For how long system calls were looked at (windows); counts are scaled by it.", {},
                      observed_seconds_);

@@ -15,6 +15,7 @@ namespace gotuned {
 class OwnMetrics {
 public:
     void update(const Snapshot& snapshot, const MetricsInput& input);
+    void woken(const Snapshot& snapshot, const Evaluation& evaluation, const PressureReport& pressure);
     /// How many services have a name, and how many processes are in "other".
     void write(Families& families, std::size_t named_services) const;
 

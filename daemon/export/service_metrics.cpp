@@ -42,6 +42,12 @@ double gauge_value(const SignalValue& value) {
     return std::nan("");
 }
 
+/// A rate is a quotient: one event in 49 s, times 49 s, is 0.9999999999999999. What was a whole number is one again.
+double whole(double events) {
+    const double nearest = std::round(events);
+    return std::abs(events - nearest) <= nearest * 1e-12 ? nearest : events;
+}
+
 }  // namespace
 
 void ServiceMetrics::begin_tick() {
@@ -52,14 +58,9 @@ void ServiceMetrics::begin_tick() {
     processes_ = 0;
 }
 
-void ServiceMetrics::add(const SignalTable& signals, Duration tick) {
-    add_events(signals, tick);
-    add_gauges(signals);
-}
-
-void ServiceMetrics::add_events(const SignalTable& signals, Duration tick) {
+void ServiceMetrics::add_events(const SignalTable& signals, Duration tick, News news) {
     for (const auto& [signal, reading] : signals.all()) {
-        if (!reading.value.present()) continue;
+        if (!reading.value.present() || (news == News::pressure && !answers_pressure(signal))) continue;
         const std::size_t index = index_of(signal);
         const MetricName& name = metric_names()[index];
         if (name.kind == MetricKind::histogram) {
@@ -69,14 +70,27 @@ void ServiceMetrics::add_events(const SignalTable& signals, Duration tick) {
             const double rate = gauge_value(*reading.value);
             const Duration window = reading.exposure.window > Duration::zero() ? reading.exposure.window : tick;
             counted_[index] = true;
+            if (is_of_service(signal)) continue;  // each process says the same: add_life() counts
             if (!std::isfinite(rate) || rate <= 0) continue;
-            const double events = rate * seconds(window);
+            const double events = whole(rate * seconds(window));
             if (name.together == Together::largest)
                 shared_[signal] = std::max(shared_[signal], events);
             else
                 counters_[index] += events;
         }
     }
+}
+
+void ServiceMetrics::add_life(const ServiceLife& life) {
+    const auto add = [this](Signal signal, std::uint64_t count) {
+        counted_[index_of(signal)] = true;
+        counters_[index_of(signal)] += static_cast<double>(count);
+    };
+    add(Signal::exit_panic, life.panics);
+    add(Signal::exit_oom, life.oom_kills);
+    add(Signal::exit_killed, life.kills);
+    add(Signal::exit_total, life.exits);
+    add(Signal::restarts, life.restarts);
 }
 
 void ServiceMetrics::add_events(const SignalEvents& beside) {

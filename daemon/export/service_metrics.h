@@ -18,10 +18,13 @@ class ServiceMetrics {
 public:
     /// Forgets the gauges of the last tick; counters stay.
     void begin_tick();
-    /// A live process or cgroup, or the host: its gauges, and what happened in its window.
-    void add(const SignalTable& signals, Duration tick);
-    /// Only what happened: a process that ended in this tick.
-    void add_events(const SignalTable& signals, Duration tick);
+    /// Which signals of a table are of this Snapshot: between two ticks only those that answers_pressure(); the others
+    /// were counted with the Snapshot before.
+    enum class News : std::uint8_t { all, pressure };
+    /// What happened in the table's window.
+    void add_events(const SignalTable& signals, Duration tick, News news = News::all);
+    /// How the service's processes ended and began again.
+    void add_life(const ServiceLife& life);
     /// Events of signals that are absent.
     void add_events(const SignalEvents& beside);
     /// Only what it is now: a state that was already counted in the tick before.

@@ -110,6 +110,7 @@ void Daemon::Impl::rulebook_was_loaded(const RulebookPtr& before) {
     outside_->want(rulebook->outside);
     if (!rulebook->outside.queries.empty() && settings_.prometheus.empty())
         log_warning("rules ask prometheus(\"…\"), and gotuned.yaml names no Prometheus: these conditions stay unknown");
+    pressure_needs_ = pressure_needs(*rulebook);
     engine_->rulebook_changed(*rulebook);
     preflight_ = preflight(engine_options(), *rulebook);
     look_for_conflicts(*rulebook);
@@ -183,6 +184,7 @@ void Daemon::Impl::refresh_metrics(Duration took) {
     input.rulebook.errors = rulebook_->errors().size();
     input.rulebook.failed_loads = rulebook_->failed_loads();
     input.rulebook.last_good = rulebook_->origin() == RulebookStore::Origin::last_good;
+    input.pressure = pressure_->report();
     input.cost = own_cost(roots_);
     input.cost.tick = took;
     input.cost.started = clock_.wall() - std::chrono::duration_cast<WallTime::duration>(clock_.mono() - started_);
@@ -217,6 +219,7 @@ void Daemon::Impl::status(Reply reply) {
         input.drops = probes_->drops();
         input.budget = probe_budget();
     }
+    input.pressure = pressure_->report();
     input.preflight = preflight_;
     input.conflicts = conflicts_;
     input.journal_warning = engine_->journal_warning();
@@ -270,6 +273,7 @@ std::vector<PlanItem> Daemon::Impl::plan_of(const Rulebook& rulebook) const {
     const Rulebook at_once = without_waiting(rulebook);
     // What has drifted is no reason for silence: the rule would act, and the engine says that it yields.
     Snapshot without_drift = *snapshot_;
+    without_drift.woken_for.reset();  // all rules
     std::erase_if(without_drift.adjustments,
                   [](const LiveAdjustment& one) { return one.state == AdjustmentState::drifted; });
     return engine_->plan(evaluate(at_once, without_drift, state).decisions, *snapshot_);

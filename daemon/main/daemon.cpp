@@ -92,9 +92,18 @@ Status Daemon::Impl::start() {
     if (auto source = loop_.on_io(outside_->fd(), EPOLLIN, [this] { outside_->complete(clock_.mono()); }))
         outside_source_ = std::move(*source);
     rulebook_was_loaded(nullptr);
+    pressure_ = std::make_unique<PressureWatch>(loop_, clock_, roots_, *observer_,
+                                                [this](const std::set<CgroupId>& stalled) { woken(stalled); });
 
     if (auto done = open_servers(); !done) return done;
 
+    if (observer_->clock().fd() >= 0) {
+        auto source = loop_.on_io(observer_->clock().fd(), EPOLLIN, [this] {
+            observer_->clock().look();
+            tell_clock_steps();
+        });
+        if (source) clock_source_ = std::move(*source);
+    }
     if (auto source = loop_.on_io(processes_->answer_fd(), EPOLLIN, [this] { processes_->complete(); }))
         inspector_source_ = std::move(*source);
     if (probes_ && probes_->event_fd() >= 0) {
@@ -164,6 +173,7 @@ void Daemon::Impl::stop() {
     close_timer_.reset();
     resume_timer_.reset();
     pause_timer_.reset();
+    pressure_.reset();
     for (const UndoOutcome& outcome : engine_->stop(std::chrono::seconds(40)))
         log_info("stop: {} of {} on {}: {}{}{}", outcome.knob, outcome.rule, outcome.target, to_string(outcome.state),
                  outcome.reason.empty() ? "" : ": ", outcome.reason);
@@ -268,8 +278,9 @@ void Daemon::Impl::load_probes() {
         reports.erase(writers);
     }
     for (const std::string& line : probe_summary(reports)) log_warning("{}", line);
-    windows_can_open_ = std::any_of(reports.begin(), reports.end(),
-                                    [](const ProbeReport& report) { return report.windowed && report.attached; });
+    windows_can_open_ = std::any_of(reports.begin(), reports.end(), [](const ProbeReport& report) {
+        return report.probe.starts_with("sys_") && report.attached;
+    });
     if (::geteuid() != 0)
         log_warning(
             "not root: /proc/sys cannot be written, and processes of other users can neither be looked into nor "

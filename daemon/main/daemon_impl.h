@@ -18,6 +18,7 @@
 #include "main/event_loop.h"
 #include "main/file_watch.h"
 #include "main/history_reader.h"
+#include "main/pressure_watch.h"
 #include "main/rulebook_store.h"
 #include "main/windows.h"
 #include "observe/observer.h"
@@ -25,6 +26,7 @@
 #include "probe/governor.h"
 #include "probe/probes.h"
 #include "rulebook/evaluator.h"
+#include "rulebook/pressure_rules.h"
 #include "tune/engine.h"
 #include "tune/history.h"
 #include "tune/journal.h"
@@ -66,6 +68,8 @@ private:
     // tick.cpp
     void schedule_tick();
     void tick();
+    void woken(const std::set<CgroupId>& stalled);
+    void tell_clock_steps();
     void open_window();
     void close_window();
     void plan_probes();
@@ -117,6 +121,8 @@ private:
     Governor governor_;
     ProbeCosts costs_{};  ///< as of the last tick
     std::uint64_t ticks_ = 0;
+    std::unique_ptr<PressureWatch> pressure_;
+    PressureNeeds pressure_needs_{};
 
     MonoTime started_{};
     MonoTime next_tick_{};
@@ -128,8 +134,8 @@ private:
     bool stopping_ = false;
 
     EventSource tick_timer_, open_timer_, close_timer_, resume_timer_, pause_timer_, reload_timer_, end_timer_;
-    EventSource probe_source_, sysctl_source_, inspector_source_, engine_source_, history_source_, files_source_,
-        outside_source_;
+    EventSource clock_source_, probe_source_, sysctl_source_, inspector_source_, engine_source_, history_source_,
+        files_source_, outside_source_;
     EventSource term_source_, int_source_, hup_source_;
 };
 

@@ -5,6 +5,7 @@ namespace gotuned {
 struct EventSource::Entry {
     sd_event_source* source = nullptr;
     std::function<void()> callback{};
+    std::function<void(std::uint32_t)> told{};
 };
 
 void EventSource::Unref::operator()(Entry* entry) const {
@@ -35,7 +36,7 @@ Result<EventLoop> EventLoop::make() {
 
 Result<EventSource> EventLoop::on_io(int fd, std::uint32_t events, std::function<void()> callback) {
     EventSource handle;
-    handle.source_.reset(new EventSource::Entry{nullptr, std::move(callback)});
+    handle.source_.reset(new EventSource::Entry{nullptr, std::move(callback), {}});
     const int result = sd_event_add_io(
         event_.get(), &handle.source_->source, fd, events,
         [](sd_event_source*, int, std::uint32_t, void* data) { return dispatch(data); }, handle.source_.get());
@@ -43,9 +44,25 @@ Result<EventSource> EventLoop::on_io(int fd, std::uint32_t events, std::function
     return handle;
 }
 
+Result<EventSource> EventLoop::on_events(int fd, std::uint32_t events, std::function<void(std::uint32_t)> callback) {
+    EventSource handle;
+    handle.source_.reset(new EventSource::Entry{nullptr, {}, std::move(callback)});
+    const int result = sd_event_add_io(
+        event_.get(), &handle.source_->source, fd, events,
+        [](sd_event_source*, int, std::uint32_t came, void* data) {
+            if (data == nullptr) return 0;
+            const auto told = static_cast<EventSource::Entry*>(data)->told;
+            told(came);
+            return 0;
+        },
+        handle.source_.get());
+    if (result < 0) return fail("cannot watch a descriptor in the event loop", -result);
+    return handle;
+}
+
 Result<EventSource> EventLoop::at(MonoTime when, std::function<void()> callback) {
     EventSource handle;
-    handle.source_.reset(new EventSource::Entry{nullptr, std::move(callback)});
+    handle.source_.reset(new EventSource::Entry{nullptr, std::move(callback), {}});
     const auto microseconds = std::chrono::duration_cast<std::chrono::microseconds>(when.time_since_epoch()).count();
     constexpr std::uint64_t accuracy_us = 1000;
     const int result = sd_event_add_time(
@@ -57,7 +74,7 @@ Result<EventSource> EventLoop::at(MonoTime when, std::function<void()> callback)
 
 Result<EventSource> EventLoop::on_signal(int signal, std::function<void()> callback) {
     EventSource handle;
-    handle.source_.reset(new EventSource::Entry{nullptr, std::move(callback)});
+    handle.source_.reset(new EventSource::Entry{nullptr, std::move(callback), {}});
     const int result = sd_event_add_signal(
         event_.get(), &handle.source_->source, signal,
         [](sd_event_source*, const signalfd_siginfo*, void* data) { return dispatch(data); }, handle.source_.get());

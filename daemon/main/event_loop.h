@@ -36,6 +36,8 @@ public:
     [[nodiscard]] sd_event* get() const { return event_.get(); }
     /// `events`: EPOLLIN, EPOLLPRI, …; level triggered.
     Result<EventSource> on_io(int fd, std::uint32_t events, std::function<void()> callback);
+    /// As on_io(); the callback is told which of them came. What poll(2) clears (a PSI event) is seen only there.
+    Result<EventSource> on_events(int fd, std::uint32_t events, std::function<void(std::uint32_t)> callback);
     /// Once, at or after `when`; arm again by a new call.
     Result<EventSource> at(MonoTime when, std::function<void()> callback);
     /// The signal must be blocked (sigprocmask(2)) before any thread is made.

@@ -73,9 +73,14 @@ ProbeBudget Daemon::Impl::probe_budget() const {
 void Daemon::Impl::open_window() {
     if (stopping_) return;
     if (const auto opened = probes_->open_window(); !opened) log_warning("{}", to_string(opened.error()));
+    // Within the same window, and within its budget: an idle host is not woken once more.
+    if (probes_->window_open()) probes_->open_interrupts();
 }
 
-void Daemon::Impl::close_window() { probes_->close_window(); }
+void Daemon::Impl::close_window() {
+    probes_->close_interrupts();
+    probes_->close_window();
+}
 
 void Daemon::Impl::on_probe_event(const ProbeEvent& event) {
     switch (event.kind) {
@@ -86,6 +91,7 @@ void Daemon::Impl::on_probe_event(const ProbeEvent& event) {
             engine_->forked(static_cast<pid_t>(event.parent), static_cast<pid_t>(event.pid));
             break;
         case GT_EXIT:
+            observer_->ended(static_cast<pid_t>(event.pid), event.exit_code);
             processes_->exited(static_cast<pid_t>(event.pid));
             engine_->exited(static_cast<pid_t>(event.pid));
             break;
@@ -156,8 +162,11 @@ void Daemon::Impl::tick() {
 
     observer_->outside(outside_->readings(began, settings_.tick));
     outside_->tick(began);
+    for (const CgroupId& stalled : pressure_->take()) observer_->touch(stalled);
+
     snapshot_ = observer_->observe(scheduled, clock_.wall(), live);
     if (probes_) probes_->tick(clock_.mono());
+    tell_clock_steps();  // those that no timer told
     const RulebookPtr& rulebook = rulebook_->running();
     if (!recovered_) {
         recovered_ = true;
@@ -168,12 +177,38 @@ void Daemon::Impl::tick() {
     engine_->act(evaluation_.decisions, snapshot_);
     engine_->tick(snapshot_);
     watch_held_sysctls();
+    pressure_->watch(*snapshot_, pressure_needs_.host, pressure_needs_.cgroups);
 
     plan_probes();
     sample_costs(began);
     refresh_metrics(clock_.mono() - began);
     if (options_.table) print_table();
     schedule_tick();
+}
+
+void Daemon::Impl::tell_clock_steps() {
+    for (const Duration step : observer_->clock().take()) {
+        const std::string words = fmt::format("the wall clock was set {} by {}; who did it is not known",
+                                              step < Duration::zero() ? "back" : "forward",
+                                              to_string(time(step < Duration::zero() ? -step : step)));
+        log_warning("{}", words);
+        record("clock_step", "kernel", words);
+    }
+}
+
+void Daemon::Impl::woken(const std::set<CgroupId>& stalled) {
+    const MonoTime now = clock_.mono();
+    const RulebookPtr& rulebook = rulebook_->running();
+    if (stopping_ || !snapshot_ || !rulebook || now <= snapshot_->at) return;
+    if (now >= next_tick_) {  // the tick that is due looks at everything
+        for (const CgroupId& cgroup : stalled) observer_->touch(cgroup);
+        return;
+    }
+    snapshot_ = observer_->refresh(*snapshot_, stalled, now, clock_.wall(), engine_->live());
+    const Evaluation evaluated = evaluate(*rulebook, *snapshot_, rule_state_);
+    engine_->act(evaluated.decisions, snapshot_);
+    evaluation_ = carried_on(evaluation_, evaluated);
+    metrics_->woken(snapshot_, evaluation_, pressure_->report());
 }
 
 void Daemon::Impl::print_table() {

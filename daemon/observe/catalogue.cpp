@@ -56,6 +56,15 @@ constexpr std::string_view state_change = "BPF: tracepoint inet_sock_set_state";
 constexpr std::string_view swept = "BPF: a walk over the descriptors of the watched processes (bpf_iter task_file)";
 constexpr std::string_view fetched =
     "tcp_sock.segs_out and total_retrans, fetched by BPF at each walk and at each close";
+constexpr SignalInfo of_each_device(Signal id, std::string_view name, Unit unit, std::string_view meaning,
+                                    std::string_view source) {
+    return {id, name, Scope::host, SignalKind::quantity, unit, false, Export::gauge, meaning, source, "device"};
+}
+constexpr SignalInfo interrupt(Signal id, std::string_view name, std::string_view key, std::string_view meaning,
+                               std::string_view source) {
+    return {id,      name,   Scope::host, SignalKind::distribution, unit::time, sampled, Export::histogram,
+            meaning, source, key};
+}
 constexpr Scope process = Scope::process;
 constexpr Scope cgroup = Scope::cgroup;
 constexpr Scope host = Scope::host;
@@ -161,6 +170,32 @@ constexpr std::array table{
     counted(udp_rcvbuf_errors, "udp.rcvbuf_errors.rate", process, unit::per_second,
             "datagrams dropped because a receive buffer was full, of the whole network namespace of the process",
             "/proc/PID/net/snmp and snmp6, RcvbufErrors"),
+    histogram(reclaim_direct, "reclaim.direct",
+              "how long a thread was made to free memory itself before it got some, because the host or its cgroup ran "
+              "short",
+              "BPF: tracepoints mm_vmscan_direct_reclaim_* and mm_vmscan_memcg_reclaim_*"),
+    gauge(
+        reclaim_stall, "reclaim.stall.ratio", process, unit::ratio,
+        "time that all threads spent in direct reclaim against the time that passed: 200% is two threads all the time",
+        "BPF: tracepoints mm_vmscan_direct_reclaim_* and mm_vmscan_memcg_reclaim_*"),
+    counted(fault_major, "fault.major.rate", process, unit::per_second,
+            "page faults that had to wait for a disk: pages of files, and pages that came back from swap",
+            "/proc/PID/stat, majflt"),
+    counted(exit_panic, "exit.panic.rate", process, unit::per_second,
+            "processes of the service that ended with status 2: a Go panic, a fatal error of the runtime, SIGQUIT",
+            "BPF: tracepoint sched_process_exit; wait(2)"),
+    counted(
+        exit_oom, "exit.oom.rate", process, unit::per_second,
+        "processes of the service that the kernel's OOM killer ended, for want of memory on the host or in a cgroup",
+        "BPF: tracepoint sched_process_exit; signal_struct.oom_mm"),
+    counted(exit_killed, "exit.killed.rate", process, unit::per_second,
+            "processes of the service that ended by SIGKILL, those of the OOM killer left out",
+            "BPF: tracepoint sched_process_exit; wait(2)"),
+    counted(exit_total, "exit.total.rate", process, unit::per_second, "processes of the service that ended, however",
+            "BPF: tracepoint sched_process_exit"),
+    counted(restarts, "restarts.rate", process, unit::per_second,
+            "processes of the service that began within 5 minutes after another had ended",
+            "BPF: tracepoints sched_process_exit and sched_process_exec"),
     // process, gauges
     SignalInfo{go_version, "go.version", process, SignalKind::text, unit::count, false, Export::label,
                "the Go version that built the binary", "the binary's .go.buildinfo"},
@@ -268,6 +303,8 @@ constexpr std::array table{
     counted(cg_memory_refault, "cgroup.memory.workingset.refault.rate", cgroup, unit::per_second,
             "pages that were needed again soon after they had been reclaimed",
             "memory.stat, workingset_refault_anon and workingset_refault_file"),
+    counted(cg_memory_swapin, "cgroup.memory.swapin.rate", cgroup, unit::per_second,
+            "pages that came back from swap (6.13+)", "memory.stat, pswpin"),
     gauge(cg_cpu_quota, "cgroup.cpu.quota", cgroup, unit::count, "CPUs that the cgroup may use: quota / period",
           "cpu.max"),
     gauge(cg_cpu_throttled, "cgroup.cpu.throttled.ratio", cgroup, unit::ratio,
@@ -284,9 +321,22 @@ constexpr std::array table{
           "/proc/meminfo, MemAvailable"),
     gauge(host_memory_psi_some, "host.memory.psi.some_10s", host, unit::ratio,
           "share of the last 10 s in which some thread waited for memory", "/proc/pressure/memory, some avg10"),
+    gauge(host_memory_psi_some_60s, "host.memory.psi.some_60s", host, unit::ratio,
+          "share of the last minute in which some thread waited for memory", "/proc/pressure/memory, some avg60"),
+    gauge(host_memory_psi_some_300s, "host.memory.psi.some_300s", host, unit::ratio,
+          "share of the last 5 minutes in which some thread waited for memory", "/proc/pressure/memory, some avg300"),
     gauge(host_memory_psi_full, "host.memory.psi.full_10s", host, unit::ratio,
           "share of the last 10 s in which all threads that had work waited for memory",
           "/proc/pressure/memory, full avg10"),
+    gauge(host_memory_psi_full_60s, "host.memory.psi.full_60s", host, unit::ratio,
+          "share of the last minute in which all threads that had work waited for memory",
+          "/proc/pressure/memory, full avg60"),
+    gauge(host_memory_psi_full_300s, "host.memory.psi.full_300s", host, unit::ratio,
+          "share of the last 5 minutes in which all threads that had work waited for memory",
+          "/proc/pressure/memory, full avg300"),
+    counted(host_memory_stall, "host.memory.stall.rate", host, unit::ratio,
+            "seconds a second, in this tick, in which some thread waited for memory",
+            "/proc/pressure/memory, some total"),
     gauge(host_swap_used, "host.swap.used", host, unit::bytes, "swap in use", "/proc/meminfo, SwapTotal and SwapFree"),
     counted(host_swap_in, "host.swap.in.rate", host, unit::bytes_per_second, "bytes swapped in",
             "/proc/vmstat, pswpin"),
@@ -296,8 +346,62 @@ constexpr std::array table{
           "share of the last 10 s in which some thread waited for a CPU", "/proc/pressure/cpu, some avg10"),
     gauge(host_cpu_steal, "host.cpu.steal.ratio", host, unit::ratio,
           "share of CPU time that the hypervisor gave to others", "/proc/stat, steal"),
+    gauge(host_cpu_irq, "host.cpu.irq.ratio", host, unit::ratio,
+          "share of CPU time that hardware interrupts took, as far as this kernel accounts for it", "/proc/stat, irq"),
+    gauge(host_cpu_softirq, "host.cpu.softirq.ratio", host, unit::ratio,
+          "share of CPU time that softirqs took: received packets above all", "/proc/stat, softirq"),
     counted(host_cpu_context_switch, "host.cpu.context_switch.rate", host, unit::per_second, "context switches",
             "/proc/stat, ctxt"),
+    interrupt(
+        host_softirq, "host.softirq", "vector",
+        "how long a softirq ran at a time, by vector: hi timer net_tx net_rx block irq_poll tasklet sched hrtimer "
+        "rcu; what interrupted it is in its time",
+        "BPF: tracepoints softirq_entry and softirq_exit in windows"),
+    interrupt(host_irq, "host.irq", "handler", "how long an interrupt's handler ran at a time, by the handler's name",
+              "BPF: tracepoints irq_handler_entry and irq_handler_exit in windows; /proc/interrupts"),
+    interrupt(host_napi, "host.napi", "driver",
+              "how long a poll of a network device took within the receive softirq, by driver; backlog: packets that "
+              "this host sends itself",
+              "BPF: tracepoints napi_poll and softirq_entry in windows"),
+    of_each_device(host_block_await, "host.block.await", unit::time,
+                   "what a request took, on average, from being queued to being completed: tells saturation also where "
+                   "the device works on many at once",
+                   "/proc/diskstats"),
+    of_each_device(host_block_inflight, "host.block.inflight", unit::count, "requests under way", "/proc/diskstats"),
+    of_each_device(
+        host_block_util, "host.block.util.ratio", unit::ratio,
+        "share of the time in which any request was under way; of a device that works on many at once it says "
+        "little",
+        "/proc/diskstats"),
+    counted(host_tcp_listen_overflow, "host.tcp.listen_overflow.rate", host, unit::per_second,
+            "connections that found the accept queue of their listener full; of the daemon's network namespace",
+            "/proc/net/netstat, ListenOverflows"),
+    counted(host_tcp_syn_drop, "host.tcp.syn_drop.rate", host, unit::per_second,
+            "SYNs dropped because too many connections were half open and no cookie was sent; of the daemon's network "
+            "namespace",
+            "/proc/net/netstat, TCPReqQFullDrop"),
+    gauge(host_tcp_timewait, "host.tcp.timewait", host, unit::count,
+          "sockets in TIME_WAIT; of the daemon's network namespace", "/proc/net/sockstat, TCP tw"),
+    gauge(host_tcp_memory, "host.tcp.memory.ratio", host, unit::ratio,
+          "memory of all TCP buffers against the limit above which the kernel refuses more",
+          "/proc/net/sockstat, TCP mem; net.ipv4.tcp_mem"),
+    gauge(host_conntrack_used, "host.conntrack.used.ratio", host, unit::ratio,
+          "tracked connections against their limit, at which new ones are dropped",
+          "net.netfilter.nf_conntrack_count and nf_conntrack_max"),
+    counted(host_clock_step, "host.clock.step.rate", host, unit::per_second,
+            "steps of the wall clock: time.Now() jumps (differences of two time.Now() do not)",
+            "a timerfd with TFD_TIMER_CANCEL_ON_SET; CLOCK_REALTIME against CLOCK_BOOTTIME"),
+    gauge(host_clock_offset, "host.clock.offset", host, unit::time,
+          "what the kernel's own clock discipline still has to slew; 0 where a daemon steers by frequency alone",
+          "adjtimex(2), offset"),
+    SignalInfo{host_clock_source, "host.clock.source", host, SignalKind::text, unit::count, false, Export::label,
+               "the kernel's clock source: one that user space cannot read (hpet, acpi_pm) makes time.Now() a system "
+               "call",
+               "/sys/devices/system/clocksource/clocksource0/current_clocksource"},
+    gauge(host_clock_synchronised, "host.clock.synchronised", host, unit::count,
+          "1 when somebody keeps the clock in step with a source of time, else 0", "adjtimex(2), STA_UNSYNC"),
+    SignalInfo{host_thp, "host.thp", host, SignalKind::text, unit::count, false, Export::label,
+               "transparent huge pages: always, madvise or never", "/sys/kernel/mm/transparent_hugepage/enabled"},
     SignalInfo{host_kernel, "host.kernel", host, SignalKind::text, unit::count, false, Export::label,
                "the kernel's release", "/proc/sys/kernel/osrelease"},
 };
@@ -311,28 +415,9 @@ static_assert(table.size() == static_cast<std::size_t>(end_of_signals), "every s
 static_assert(in_order(), "the table is in the order of enum Signal");
 
 constexpr std::array unbuilt{
-    UnbuiltSignal{"reclaim.direct", "direct reclaim entered by the process's own threads"},
-    UnbuiltSignal{"reclaim.stall.ratio", "share of time that threads spent in direct reclaim"},
-    UnbuiltSignal{"fault.major.rate", "page faults that had to read from disk"},
-    UnbuiltSignal{"swapin.rate", "pages that had to come back from swap"},
-    UnbuiltSignal{"exit.panic.rate", "exits with status 2, a Go panic"},
-    UnbuiltSignal{"exit.oom.rate", "exits by the OOM killer"},
-    UnbuiltSignal{"exit.killed.rate", "exits by SIGKILL"},
-    UnbuiltSignal{"exit.total.rate", "exits"},
-    UnbuiltSignal{"restarts.rate", "restarts of the service"},
-    UnbuiltSignal{"host.softirq", "time that a softirq vector ran"},
-    UnbuiltSignal{"host.irq", "time that an interrupt handler ran"},
-    UnbuiltSignal{"host.block", "await, inflight and utilisation of a block device"},
-    UnbuiltSignal{"host.tcp.listen_overflow.rate", "connections dropped because an accept queue was full"},
-    UnbuiltSignal{"host.tcp.syn_drop.rate", "SYNs dropped"},
-    UnbuiltSignal{"host.tcp.timewait", "sockets in TIME_WAIT"},
-    UnbuiltSignal{"host.tcp.memory.ratio", "TCP memory against its limit"},
-    UnbuiltSignal{"host.conntrack.used.ratio", "connection tracking entries against their limit"},
-    UnbuiltSignal{"host.clock.step.rate", "steps of the wall clock"},
-    UnbuiltSignal{"host.clock.offset", "offset of the wall clock"},
-    UnbuiltSignal{"host.clock.source", "the kernel's clock source"},
-    UnbuiltSignal{"host.clock.synchronised", "the wall clock is synchronised"},
-    UnbuiltSignal{"host.thp", "transparent huge pages: always, madvise or never"},
+    UnbuiltSignal{"swapin.rate",
+                  "pages that had to come back from swap: the kernel counts them by cgroup only "
+                  "(cgroup.memory.swapin.rate); fault.major.rate has them among others"},
 };
 
 struct StatisticName {
@@ -357,6 +442,15 @@ std::optional<Signal> find_signal(std::string_view name) {
         std::find_if(table.begin(), table.end(), [name](const SignalInfo& entry) { return entry.name == name; });
     if (found == table.end()) return std::nullopt;
     return found->id;
+}
+
+bool is_of_service(Signal id) { return id >= exit_panic && id <= restarts; }
+
+bool answers_pressure(Signal id) {
+    const std::string_view name = info(id).name;
+    if (info(id).scope == Scope::process) return false;
+    return name.starts_with("cgroup.memory.") || name.starts_with("host.memory.") || name.starts_with("host.swap.") ||
+           name.find(".psi.") != std::string_view::npos;
 }
 
 std::string_view to_string(Statistic statistic) {

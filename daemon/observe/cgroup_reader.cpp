@@ -115,7 +115,7 @@ SignalTable CgroupReader::read(const Roots& roots, const ControllerPlaces& place
     const Source source{*directory, places, *controllers, path_ == "/" || path_.empty()};
     read_memory(table, source, now);
     read_cpu(table, source, now);
-    table.set(cg_io_psi_full, {share_of(pressure_of(source.plain("io.pressure")).full), {}});
+    read_pressure(table, source);
     table.set(cg_pids_current, source.limit("pids", "pids.current", unit::count));
     table.set(cg_pids_max, source.limit("pids", "pids.max", unit::count));
     return table;
@@ -158,6 +158,7 @@ void CgroupReader::read_memory(SignalTable& table, const Source& source, MonoTim
     table.set(cg_memory_events_max, max_.signal(key_of(events, "max"), now, unit::per_second));
     table.set(cg_memory_events_oom_kill, oom_kill_.signal(key_of(events, "oom_kill"), now, unit::per_second));
 
+    table.set(cg_memory_swapin, swapin_.signal(key_of(stat, "pswpin"), now, unit::per_second));
     const auto anon = refault_anon_.signal(key_of(stat, "workingset_refault_anon"), now, unit::per_second);
     const auto file = refault_file_.per_second(key_of(stat, "workingset_refault_file"), now);
     if (!anon.value.present() || !file)
@@ -181,7 +182,28 @@ void CgroupReader::read_cpu(SignalTable& table, const Source& source, MonoTime n
         table.set(cg_cpu_throttled,
                   ratio(static_cast<double>(throttled->amount) / static_cast<double>(periods->amount)));
     }
+}
+
+void CgroupReader::read_pressure(SignalTable& table, const Source& source) {
     table.set(cg_cpu_psi_some, {share_of(pressure_of(source.plain("cpu.pressure")).some), {}});
+    table.set(cg_io_psi_full, {share_of(pressure_of(source.plain("io.pressure")).full), {}});
+}
+
+bool CgroupReader::refresh(SignalTable& table, const Roots& roots, const ControllerPlaces& places, MonoTime now) {
+    const auto directory = open(roots);
+    const auto controllers = directory ? directory->read("cgroup.controllers") : directory.absent();
+    if (!controllers) return false;
+    const Source source{*directory, places, *controllers, path_ == "/" || path_.empty()};
+    read_memory(table, source, now);
+    read_pressure(table, source);
+    return true;
+}
+
+bool CgroupReader::stalled_since(const Roots& roots) const {
+    const auto directory = open(roots);
+    if (!directory) return false;
+    const Pressure pressure = pressure_of(directory->read("memory.pressure"));
+    return pressure.some && stall_.last() && pressure.some->total_us > *stall_.last();
 }
 
 }  // namespace gotuned

@@ -32,17 +32,24 @@ public:
     /// Every signal of the cgroup. Absent: vanished (no such directory, or another inode), not_supported (the
     /// controller is on cgroup v1, is not enabled here, the root cgroup or this kernel has no such file).
     SignalTable read(const Roots& roots, const ControllerPlaces& places, MonoTime now);
+    /// Memory and pressure alone (answers_pressure()) in a table that read() has filled. False: the cgroup cannot be
+    /// read now, and the table is as it was.
+    bool refresh(SignalTable& table, const Roots& roots, const ControllerPlaces& places, MonoTime now);
+    /// Whether threads of it were stalled on memory since the last reading; false when that cannot be told.
+    [[nodiscard]] bool stalled_since(const Roots& roots) const;
+    /// Its directory, held open. Absent: as read().
+    [[nodiscard]] Reading<HeldDirectory> open(const Roots& roots) const;
     [[nodiscard]] const std::string& path() const { return path_; }
 
 private:
     struct Source;
-    [[nodiscard]] Reading<HeldDirectory> open(const Roots& roots) const;
+    static void read_pressure(SignalTable& table, const Source& source);
     void read_memory(SignalTable& table, const Source& source, MonoTime now);
     void read_cpu(SignalTable& table, const Source& source, MonoTime now);
 
     CgroupId id_;
     std::string path_;
-    Counter stall_, high_, max_, oom_kill_, refault_anon_, refault_file_, periods_, throttled_;
+    Counter stall_, high_, max_, oom_kill_, refault_anon_, refault_file_, swapin_, periods_, throttled_;
 };
 
 /// "max" is unlimited. Absent: malformed.

@@ -27,6 +27,11 @@ public:
     /// reading before was missed.
     SignalReading signal(const Reading<std::uint64_t>& value, MonoTime now, Unit unit, double factor = 1);
 
+    /// The last reading; nothing: there was none.
+    [[nodiscard]] std::optional<std::uint64_t> last() const {
+        return last_ ? std::optional<std::uint64_t>(last_->value) : std::nullopt;
+    }
+
 private:
     struct Last {
         std::uint64_t value;

@@ -24,8 +24,8 @@ Reading<std::uint64_t> kilobytes_of(const Reading<std::string>& file, std::strin
     if (!file) return file.absent();
     return keyed_kilobytes(*file, key);
 }
-SignalReading share_of(const Reading<PressureLine>& line) {
-    return {line.map([](const PressureLine& pressure) { return SignalValue(ratio(pressure.avg10)); }), {}};
+SignalReading share_of(const Reading<PressureLine>& line, double PressureLine::* average = &PressureLine::avg10) {
+    return {line.map([average](const PressureLine& pressure) { return SignalValue(ratio(pressure.*average)); }), {}};
 }
 SignalReading quantity_of(const Reading<double>& value, Unit unit) {
     return {value.map([unit](double number) { return SignalValue(Quantity{number, unit}); }), {}};
@@ -42,7 +42,8 @@ Reading<double> used_swap(const Reading<std::string>& meminfo) {
 }  // namespace
 
 Reading<CpuTimes> parse_cpu_times(std::string_view stat) {
-    constexpr std::size_t fields_wanted = 8, steal_field = 7;  // user nice system idle iowait irq softirq steal
+    // user nice system idle iowait irq softirq steal
+    constexpr std::size_t fields_wanted = 8, irq_field = 5, softirq_field = 6, steal_field = 7;
     const auto line = find_line(stat, "cpu");
     CpuTimes out;
     std::size_t index = 0;
@@ -51,12 +52,22 @@ Reading<CpuTimes> parse_cpu_times(std::string_view stat) {
             if (field.empty()) continue;
             std::uint64_t ticks = 0;
             if (!parse_u64(field, ticks)) break;
+            if (index == irq_field) out.irq = ticks;
+            if (index == softirq_field) out.softirq = ticks;
             if (index == steal_field) out.steal = ticks;
             out.all += ticks;
             if (++index == fields_wanted) return out;
         }
     }
     return Absent{Absence::malformed, "/proc/stat has no cpu line as in proc(5)"};
+}
+
+Reading<std::string> chosen_word(std::string_view text) {
+    const std::size_t open = text.find('[');
+    const std::size_t close = text.find(']', open == std::string_view::npos ? 0 : open);
+    if (open == std::string_view::npos || close == std::string_view::npos || close == open + 1)
+        return Absent{Absence::malformed, "no word is chosen in \"" + std::string(text.substr(0, 40)) + "\""};
+    return std::string(text.substr(open + 1, close - open - 1));
 }
 
 std::map<std::string, std::string> own_environment(const char* const* environment) {
@@ -88,10 +99,7 @@ Reading<CpuSet> HostReader::online() const {
     return set;
 }
 
-HostState HostReader::read(MonoTime now) {
-    HostState out;
-    out.boot_id = boot_id_;
-    out.environment = environment_;
+void HostReader::refresh(HostState& out, MonoTime now) {
     const auto meminfo = file("meminfo");
     const auto pressure = pressure_of(file("pressure/memory"));
     out.signals.set(host_memory_available,
@@ -100,7 +108,13 @@ HostState HostReader::read(MonoTime now) {
                     }),
                                 unit::bytes));
     out.signals.set(host_memory_psi_some, share_of(pressure.some));
+    out.signals.set(host_memory_psi_some_60s, share_of(pressure.some, &PressureLine::avg60));
+    out.signals.set(host_memory_psi_some_300s, share_of(pressure.some, &PressureLine::avg300));
     out.signals.set(host_memory_psi_full, share_of(pressure.full));
+    out.signals.set(host_memory_psi_full_60s, share_of(pressure.full, &PressureLine::avg60));
+    out.signals.set(host_memory_psi_full_300s, share_of(pressure.full, &PressureLine::avg300));
+    out.signals.set(host_memory_stall, stall_.signal(pressure.some.map([](const auto& line) { return line.total_us; }),
+                                                     now, unit::ratio, 1e-6));
     out.signals.set(host_swap_used, quantity_of(used_swap(meminfo), unit::bytes));
 
     const auto vmstat = file("vmstat");
@@ -108,24 +122,48 @@ HostState HostReader::read(MonoTime now) {
     out.signals.set(host_swap_in, swap_in_.signal(key_of(vmstat, "pswpin"), now, unit::bytes_per_second, page));
     out.signals.set(host_swap_out, swap_out_.signal(key_of(vmstat, "pswpout"), now, unit::bytes_per_second, page));
     out.signals.set(host_cpu_psi_some, share_of(pressure_of(file("pressure/cpu")).some));
+}
 
-    const auto stat = file("stat");
-    const Reading<CpuTimes> times = stat ? parse_cpu_times(*stat) : stat.absent();
-    const auto steal = steal_.grow(times.map([](const CpuTimes& t) { return t.steal; }), now);
-    const auto all = cpu_.grow(times.map([](const CpuTimes& t) { return t.all; }), now);
-    if (!steal || !all) {
-        out.signals.set(host_cpu_steal, steal ? all.absent() : steal.absent());
-    } else if (all->amount == 0) {
-        out.signals.set(host_cpu_steal, Absent{Absence::no_data, "less than a clock tick passed"});
-    } else {
-        out.signals.set(host_cpu_steal, ratio(static_cast<double>(steal->amount) / static_cast<double>(all->amount)));
-    }
-    out.signals.set(host_cpu_context_switch, switches_.signal(key_of(stat, "ctxt"), now, unit::per_second));
+HostState HostReader::read(MonoTime now) {
+    HostState out;
+    out.boot_id = boot_id_;
+    out.environment = environment_;
+    refresh(out, now);
+
+    read_cpu(out, now);
+    blocks_.read(out, roots_, now);
+    network_.read(out.signals, roots_, now);
+    clock_.read(out.signals, roots_, now);
+    const auto thp = read_file(roots_.sys + "/kernel/mm/transparent_hugepage/enabled");
+    out.signals.set(host_thp, {(thp ? chosen_word(*thp) : absent_of(thp.error())).map([](const std::string& word) {
+                                   return SignalValue(word);
+                               }),
+                               {}});
     const auto release = file("sys/kernel/osrelease");
     out.signals.set(host_kernel,
                     {release.map([](const std::string& text) { return SignalValue(std::string(trim(text))); }), {}});
     for (const std::string& name : wanted_) out.sysctls.emplace(name, read_sysctl(roots_, name));
     return out;
+}
+
+void HostReader::read_cpu(HostState& out, MonoTime now) {
+    const auto stat = file("stat");
+    const Reading<CpuTimes> times = stat ? parse_cpu_times(*stat) : stat.absent();
+    const auto all = cpu_.grow(times.map([](const CpuTimes& t) { return t.all; }), now);
+    const auto set = [&](Signal id, Counter& counter, std::uint64_t CpuTimes::* part) {
+        const auto grown = counter.grow(times.map([part](const CpuTimes& t) { return t.*part; }), now);
+        if (!grown || !all) {
+            out.signals.set(id, grown ? all.absent() : grown.absent());
+        } else if (all->amount == 0) {
+            out.signals.set(id, Absent{Absence::no_data, "less than a clock tick passed"});
+        } else {
+            out.signals.set(id, ratio(static_cast<double>(grown->amount) / static_cast<double>(all->amount)));
+        }
+    };
+    set(host_cpu_steal, steal_, &CpuTimes::steal);
+    set(host_cpu_irq, irq_, &CpuTimes::irq);
+    set(host_cpu_softirq, softirq_, &CpuTimes::softirq);
+    out.signals.set(host_cpu_context_switch, switches_.signal(key_of(stat, "ctxt"), now, unit::per_second));
 }
 
 }  // namespace gotuned

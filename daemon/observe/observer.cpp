@@ -3,7 +3,9 @@
 #include <algorithm>
 
 #include "observe/host_reader.h"
+#include "observe/interrupt_signals.h"
 #include "observe/net_namespaces.h"
+#include "observe/service_lives.h"
 #include "observe/user_threads.h"
 #include "observe/watched_cgroup.h"
 #include "observe/watched_process.h"
@@ -34,12 +36,18 @@ public:
         WatchedProcess watched(std::move(process), now);
         watched.name(service_of(watched.process()));
         watched.watch(probes_, now);
+        lives_.began(watched.service(), now);
         processes_.emplace(id, std::move(watched));
     }
+
+    void ended(pid_t pid, std::uint32_t status) override { ended_[pid] = status; }
 
     void lost(const ProcessId& process, MonoTime now) override {
         const auto known = processes_.find(process);
         if (known == processes_.end()) return;
+        if (const auto ended = ended_.find(process.pid); ended != ended_.end())
+            lives_.ended(known->second.service(), cause_of_exit(ended->second), now);
+        ended_.erase(process.pid);
         exited_[process] = known->second.finish(probes_, absences(), now);
         processes_.erase(known);
     }
@@ -72,9 +80,55 @@ public:
         snapshot->outside = outside_;
         snapshot->host = host_.read(options_.clock->mono());
         sweep_sockets();
+        const InterruptDelta interrupts =
+            probes_ == nullptr ? InterruptDelta{} : probes_->take_interrupts(options_.clock->mono());
+        set_interrupt_signals(snapshot->host, interrupts, absences().windows);
+        snapshot->lives = lives_.take(options_.clock->mono());
+        ended_.clear();  // those of heirs and of processes that are no Go
         observe_processes(*snapshot);
         observe_cgroups(*snapshot);
         return snapshot;
+    }
+
+    SnapshotPtr refresh(const Snapshot& last, const std::set<CgroupId>& cgroups, MonoTime now, WallTime wall,
+                        std::vector<LiveAdjustment> adjustments) override {
+        auto snapshot = std::make_shared<Snapshot>(last);
+        snapshot->sequence = ++sequence_;
+        snapshot->at = now;
+        snapshot->wall = wall;
+        snapshot->window = now - last_at_;
+        snapshot->adjustments = std::move(adjustments);
+        host_.refresh(snapshot->host, options_.clock->mono());
+        // What ended in the last tick was told there.
+        snapshot->lives.clear();
+        std::erase_if(snapshot->processes, [](const auto& entry) { return entry.second->exited; });
+        snapshot->woken_for.emplace();
+        for (const CgroupId& id : cgroups) {
+            const auto known = cgroups_.find(id);
+            if (known == cgroups_.end() || !snapshot->cgroups.contains(id)) continue;
+            auto state = known->second.refresh(options_.roots, places_, options_.clock->mono());
+            if (state == nullptr) continue;
+            snapshot->cgroups[id] = std::move(state);
+            snapshot->woken_for->insert(id);
+        }
+        return snapshot;
+    }
+
+    ClockWatch& clock() override { return host_.clock(); }
+
+    std::set<CgroupId> stalled(const std::set<CgroupId>& among) const override {
+        std::set<CgroupId> out;
+        for (const CgroupId& id : among) {
+            const auto known = cgroups_.find(id);
+            if (known != cgroups_.end() && known->second.reader().stalled_since(options_.roots)) out.insert(id);
+        }
+        return out;
+    }
+
+    Reading<HeldDirectory> directory(const CgroupId& cgroup) const override {
+        const auto known = cgroups_.find(cgroup);
+        if (known == cgroups_.end()) return Absent{Absence::vanished, "it is not watched"};
+        return known->second.reader().open(options_.roots);
     }
 
 private:
@@ -84,17 +138,26 @@ private:
         SlotAbsences why;
         if (probes_ == nullptr) return why;
         for (const ProbeReport& report : probes_->reports()) {
-            if (report.windowed && report.attached) why.windows.reason = Absence::not_observed;
+            if (report.probe.starts_with("sys_") && report.attached) why.windows.reason = Absence::not_observed;
             if (report.probe == "sk_data_ready") why.network.detail = report.reason;
         }
         return why;
     }
 
+    /// Why nobody sees processes end; nothing: they are seen.
+    std::optional<Absent> no_exits() const {
+        if (probes_ == nullptr) return Absent{Absence::not_attached, {}};
+        const auto reports = probes_->reports();
+        const auto found = std::ranges::find(reports, "process_exit", &ProbeReport::probe);
+        if (found != reports.end() && found->attached) return std::nullopt;
+        return Absent{Absence::not_attached, {}};
+    }
+
     void observe_processes(Snapshot& snapshot) {
-        const ReadingContext context{options_.roots,      *options_.clock,        probes_,
-                                     absences(),          host_.online(),         user_threads_,
-                                     namespaces_,         go_readings_,           quotas_,
-                                     options_.goroutines, options_.clock->mono(), options_.idle_reread};
+        const ReadingContext context{
+            options_.roots,         *options_.clock,      probes_,        absences(),      host_.online(),
+            user_threads_,          namespaces_,          go_readings_,   quotas_,         options_.goroutines,
+            options_.clock->mono(), options_.idle_reread, snapshot.lives, snapshot.window, no_exits()};
         auto exited = std::move(exited_);
         exited_.clear();
         for (auto& [id, state] : exited) snapshot.processes.emplace(id, std::move(state));
@@ -144,6 +207,8 @@ private:
     std::map<ProcessId, std::shared_ptr<const ProcessState>> exited_{};
     std::map<CgroupId, WatchedCgroup> cgroups_{};
     std::shared_ptr<const OutsideReadings> outside_{};
+    ServiceLives lives_{};
+    std::map<pid_t, std::uint32_t> ended_{};  ///< since the last tick
     std::uint64_t sequence_ = 0;
     MonoTime last_at_{};
 };

@@ -11,7 +11,9 @@
 #include "base/files.h"
 #include "base/time.h"
 #include "discover/go_process.h"
+#include "observe/clock_watch.h"
 #include "observe/goroutine_watch.h"
+#include "observe/held_directory.h"
 #include "observe/remote_memory.h"
 #include "observe/snapshot.h"
 #include "probe/probes.h"
@@ -37,6 +39,9 @@ public:
     virtual ~Observer() = default;
 
     virtual void found(std::shared_ptr<const GoProcess> process, MonoTime now) = 0;
+    /// A process ended with this status (gt_event::exit_code of GT_EXIT): said before lost(). A process that is lost
+    /// without it has not ended but executed another file, or nobody saw its end.
+    virtual void ended(pid_t pid, std::uint32_t status) = 0;
     /// Takes the last differences; they are in the next Snapshot, marked exited.
     virtual void lost(const ProcessId& process, MonoTime now) = 0;
     /// Something was written to this process: /proc is read again at the next tick, idle or not.
@@ -53,6 +58,18 @@ public:
 
     /// `scheduled` is the tick's planned time.
     virtual SnapshotPtr observe(MonoTime scheduled, WallTime wall, std::vector<LiveAdjustment> adjustments) = 0;
+
+    /// Between two ticks, because a PSI trigger fired: `last` with memory and pressure of the host and of these cgroups
+    /// read anew (Snapshot::woken_for; those that cannot be read are left out). `now` must be past last.at.
+    virtual SnapshotPtr refresh(const Snapshot& last, const std::set<CgroupId>& cgroups, MonoTime now, WallTime wall,
+                                std::vector<LiveAdjustment> adjustments) = 0;
+    /// Steps of the wall clock: readable fd, and what to do then (ClockWatch).
+    [[nodiscard]] virtual ClockWatch& clock() = 0;
+    /// Which of these were stalled on memory since they were last read: one small file each.
+    virtual std::set<CgroupId> stalled(const std::set<CgroupId>& among) const = 0;
+    /// The directory of a watched cgroup, held open, so that its files are this cgroup's. Absent: it is not watched, or
+    /// why it cannot be opened.
+    [[nodiscard]] virtual Reading<HeldDirectory> directory(const CgroupId& cgroup) const = 0;
 };
 
 }  // namespace gotuned

@@ -24,7 +24,7 @@ std::vector<std::string_view> words(std::string_view text) {
 
 Reading<ProcStat> parse_proc_stat(std::string_view text) {
     // proc(5): fields are numbered from 1; 3 is the first behind the name in parentheses.
-    constexpr std::size_t first = 3, state = 3, utime = 14, stime = 15, start = 22;
+    constexpr std::size_t first = 3, state = 3, majflt = 12, utime = 14, stime = 15, start = 22;
     const std::size_t paren = text.rfind(')');
     if (paren == std::string_view::npos) return Absent{Absence::malformed, "stat has no command name"};
     const auto fields = words(trim(text.substr(paren + 1)));
@@ -32,8 +32,8 @@ Reading<ProcStat> parse_proc_stat(std::string_view text) {
     std::uint64_t system = 0;
     ProcStat out;
     if (fields.size() <= start - first || fields[state - first].size() != 1 ||
-        !parse_u64(fields[utime - first], user) || !parse_u64(fields[stime - first], system) ||
-        !parse_u64(fields[start - first], out.start_ticks))
+        !parse_u64(fields[majflt - first], out.major_faults) || !parse_u64(fields[utime - first], user) ||
+        !parse_u64(fields[stime - first], system) || !parse_u64(fields[start - first], out.start_ticks))
         return Absent{Absence::malformed, "stat is not as in proc(5)"};
     out.state = fields[state - first][0];
     static const long ticks_a_second = ::sysconf(_SC_CLK_TCK);

@@ -15,7 +15,8 @@ namespace gotuned {
 struct ProcStat {
     char state = '?';
     std::uint64_t start_ticks = 0;
-    Duration cpu_time{};  ///< utime + stime of all threads, those that ended included; in steps of 10 ms
+    std::uint64_t major_faults = 0;  ///< of all threads, those that ended included
+    Duration cpu_time{};             ///< utime + stime of all threads, those that ended included; in steps of 10 ms
 };
 Reading<ProcStat> parse_proc_stat(std::string_view text);
 

@@ -79,6 +79,7 @@ Reading<ProcessFiles> read_process(const Roots& roots, const ProcessId& id) {
     if (executes_another(*directory, id.exe_inode)) return Absent{Absence::vanished, "it executes another file now"};
     if (!out.cpu_clock) out.cpu_time_ns = static_cast<std::uint64_t>(parsed->cpu_time.count());
 
+    out.major_faults = parsed->major_faults;
     const auto status = directory->read("status");
     if (!status) return status.absent();
     out.status = parse_proc_status(*status);
@@ -112,10 +113,23 @@ void set_process_signals(SignalTable& table, const ProcessFiles& files, const Re
 }
 
 void set_process_absent(SignalTable& table, const Absent& why) {
-    constexpr std::array all{proc_threads, proc_threads_ratio, mem_rss,     mem_anon,
-                             mem_file,     mem_shmem,          mem_swap,    mem_offheap,
-                             fd_used,      fd_limit,           fd_hard,     nproc_used,
-                             nproc_limit,  cpu_usage,          cpu_allowed, cpu_gomaxprocs_excess};
+    constexpr std::array all{fault_major,
+                             proc_threads,
+                             proc_threads_ratio,
+                             mem_rss,
+                             mem_anon,
+                             mem_file,
+                             mem_shmem,
+                             mem_swap,
+                             mem_offheap,
+                             fd_used,
+                             fd_limit,
+                             fd_hard,
+                             nproc_used,
+                             nproc_limit,
+                             cpu_usage,
+                             cpu_allowed,
+                             cpu_gomaxprocs_excess};
     for (const Signal id : all) table.set(id, why);
 }
 

@@ -16,6 +16,7 @@ namespace gotuned {
 struct ProcessFiles {
     Reading<std::uint64_t> cpu_time_ns{};
     bool cpu_clock = false;  ///< cpu_time_ns is of process_cpu_time(), else of the stat file
+    std::uint64_t major_faults = 0;
     ProcStatus status{};
     Reading<std::uint64_t> descriptors{};
     Reading<Limit> nofile{};
@@ -35,7 +36,8 @@ Reading<std::uint64_t> count_descriptors(const HeldDirectory& process);
 
 /// Sets threads, mem, fd, nproc.limit and cpu.allowed (within `online`).
 void set_process_signals(SignalTable& table, const ProcessFiles& files, const Reading<CpuSet>& online);
-/// All of them, and nproc.used, cpu.usage, mem.offheap and cpu.gomaxprocs_excess, absent for one reason.
+/// All of them, and nproc.used, cpu.usage, fault.major.rate, mem.offheap and cpu.gomaxprocs_excess, absent for one
+/// reason.
 void set_process_absent(SignalTable& table, const Absent& why);
 
 }  // namespace gotuned

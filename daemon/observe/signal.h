@@ -27,6 +27,8 @@ enum class Signal : std::uint16_t {
     tcp_segments, tcp_retransmit_ratio, tcp_connect, tcp_connect_success, tcp_connect_time, tcp_reset,
     conn_open, conn_rate, conn_lifetime, conn_close, conn_active_close, conn_close_wait, conn_time_wait, conn_stale,
     udp_rcvbuf_errors,
+    reclaim_direct, reclaim_stall, fault_major,
+    exit_panic, exit_oom, exit_killed, exit_total, restarts,
     // process, gauges
     go_version, go_gomaxprocs, go_goroutines, go_gc_count, go_gc_pause, go_gc_cpu, go_heap_live, go_heap_goal,
     go_memlimit, go_mem_sys, go_alloc, proc_threads, proc_threads_ratio,
@@ -37,11 +39,15 @@ enum class Signal : std::uint16_t {
     cg_memory_current, cg_memory_high, cg_memory_max, cg_memory_low, cg_memory_min, cg_memory_swap_current,
     cg_memory_working_set, cg_memory_anon, cg_memory_file, cg_memory_inactive_file, cg_memory_shmem, cg_memory_sock,
     cg_memory_kernel, cg_memory_psi_some, cg_memory_psi_full, cg_memory_stall_rate, cg_memory_events_high,
-    cg_memory_events_max, cg_memory_events_oom_kill, cg_memory_refault, cg_cpu_quota, cg_cpu_throttled,
+    cg_memory_events_max, cg_memory_events_oom_kill, cg_memory_refault, cg_memory_swapin, cg_cpu_quota, cg_cpu_throttled,
     cg_cpu_psi_some, cg_io_psi_full, cg_pids_current, cg_pids_max,
     // host
-    host_memory_available, host_memory_psi_some, host_memory_psi_full, host_swap_used, host_swap_in, host_swap_out,
-    host_cpu_psi_some, host_cpu_steal, host_cpu_context_switch, host_kernel,
+    host_memory_available, host_memory_psi_some, host_memory_psi_some_60s, host_memory_psi_some_300s,
+    host_memory_psi_full, host_memory_psi_full_60s, host_memory_psi_full_300s, host_memory_stall, host_swap_used,
+    host_swap_in, host_swap_out, host_cpu_psi_some, host_cpu_steal, host_cpu_irq, host_cpu_softirq,
+    host_cpu_context_switch, host_softirq, host_irq, host_napi, host_block_await, host_block_inflight, host_block_util, host_tcp_listen_overflow, host_tcp_syn_drop, host_tcp_timewait, host_tcp_memory,
+    host_conntrack_used, host_clock_step, host_clock_offset, host_clock_source, host_clock_synchronised, host_thp,
+    host_kernel,
     end_of_signals
 };
 // clang-format on
@@ -71,11 +77,20 @@ struct SignalInfo {
     Export exported;
     std::string_view meaning;
     std::string_view source;
+    /// What there is one of each of, on this host: "device". A rule names which: host.block.await("sda"). Empty: one.
+    std::string_view key{};
 };
 /// The whole table, in the order of Signal.
 std::span<const SignalInfo> signals();
 const SignalInfo& info(Signal id);
 std::optional<Signal> find_signal(std::string_view name);
+
+/// Signals of a process that say the same of all processes of its service: exit.… and restarts.rate.
+bool is_of_service(Signal id);
+
+/// Memory and pressure: what is read again at once when a PSI trigger wakes the loop between two ticks. All other
+/// signals keep their last value then.
+bool answers_pressure(Signal id);
 
 /// Statistics of a distribution, as they are written behind its name.
 enum class Statistic : std::uint8_t { p50, p90, p99, max, mean, stddev, count, rate };

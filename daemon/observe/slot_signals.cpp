@@ -84,6 +84,15 @@ void set_scheduler_absent(SignalTable& table, const Absent& why, const Exposure&
         table.set(id, {why, exposure});
 }
 
+void set_reclaim_signals(SignalTable& table, const SlotDelta& delta) {
+    const Exposure all{delta.elapsed, delta.elapsed};
+    table.set(reclaim_direct, reading_of(delta.reclaim, all));
+    table.set(reclaim_stall, {SignalValue(ratio(delta.reclaim.sum / seconds(delta.elapsed))), all});
+}
+void set_reclaim_absent(SignalTable& table, const Absent& why) {
+    for (const Signal id : {reclaim_direct, reclaim_stall}) table.set(id, {why, {}});
+}
+
 void set_window_signals(SignalTable& table, const SlotDelta& delta) {
     const Exposure exposure{delta.elapsed, delta.observed};
     const double observed = seconds(delta.observed);
@@ -158,6 +167,11 @@ void set_slot_signals(SignalTable& table, const SlotDelta& delta, const SlotAbse
         set_window_signals(table, delta);
     }
     set_failed_calls(table, delta);
+    if (delta.reclaim_observed > Duration::zero()) {
+        set_reclaim_signals(table, delta);
+    } else {
+        set_reclaim_absent(table, Absent{Absence::not_attached, {}});
+    }
 }
 
 SignalEvents blocked_beside(const SlotDelta& delta) {
@@ -177,6 +191,7 @@ void set_slot_absent(SignalTable& table, const Absent& why) {
     table.set(netpoll_wait, why);
     set_scheduler_absent(table, why);
     set_window_absent(table, why, {});
+    set_reclaim_absent(table, why);
 }
 
 bool is_empty(const SlotDelta& delta) {
@@ -185,10 +200,10 @@ bool is_empty(const SlotDelta& delta) {
     const auto& polls = delta.polls;
     return delta.switches == 0 && delta.migrations == 0 && delta.epoll_wake == nothing.epoll_wake &&
            delta.netpoll_sleep == nothing.netpoll_sleep && delta.timer_late == nothing.timer_late &&
-           delta.runq == nothing.runq && delta.netpoll_wait == nothing.netpoll_wait && is_empty(delta.tcp) &&
-           delta.blocked == nothing.blocked && delta.window == nothing.window &&
-           std::all_of(delta.jitter.begin(), delta.jitter.end(), same_jitter) && delta.failed == nothing.failed &&
-           polls.polls[0] == 0 && polls.polls[1] == 0;
+           delta.runq == nothing.runq && delta.netpoll_wait == nothing.netpoll_wait &&
+           delta.reclaim == nothing.reclaim && is_empty(delta.tcp) && delta.blocked == nothing.blocked &&
+           delta.window == nothing.window && std::all_of(delta.jitter.begin(), delta.jitter.end(), same_jitter) &&
+           delta.failed == nothing.failed && polls.polls[0] == 0 && polls.polls[1] == 0;
 }
 
 }  // namespace gotuned

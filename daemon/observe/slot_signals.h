@@ -17,8 +17,9 @@ struct SlotAbsences {
 };
 
 /// Sets all signals that come from a slot, TCP's excepted (tcp_signals.h). Absent: not_observed (nothing elapsed, no
-/// window was open), not_attached (scheduler probes), low_exposure (looked at for less than least_exposure), no_data (a
-/// ratio of nothing). A distribution that was looked at and holds nothing is present with count 0.
+/// window was open), not_attached (scheduler probes, probes of direct reclaim), low_exposure (looked at for less than
+/// least_exposure), no_data (a ratio of nothing). A distribution that was looked at and holds nothing is present with
+/// count 0.
 void set_slot_signals(SignalTable& table, const SlotDelta& delta, const SlotAbsences& absences);
 /// Calls that the scheduler saw block in a time in which set_slot_signals() gives no duration of calls.
 SignalEvents blocked_beside(const SlotDelta& delta);

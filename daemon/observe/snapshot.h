@@ -6,6 +6,7 @@
 #include <map>
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
 #include <variant>
 #include <vector>
@@ -79,11 +80,24 @@ struct ProcessState {
     bool exited = false;  ///< ended in this tick: its last differences are here, it is no target any more
 };
 
+/// How the processes of a service ended and began again within a tick.
+struct ServiceLife {
+    std::uint64_t exits = 0;      ///< of any cause
+    std::uint64_t panics = 0;     ///< of them: exit status 2
+    std::uint64_t oom_kills = 0;  ///< of them: by the kernel's OOM killer
+    std::uint64_t kills = 0;      ///< of them: by SIGKILL of somebody else
+    std::uint64_t restarts = 0;   ///< processes that began after another had ended
+    friend bool operator==(const ServiceLife&, const ServiceLife&) = default;
+};
+
 struct HostState {
     std::string boot_id{};
     SignalTable signals{};
     /// host.sysctl("name"): those that the rulebook asked for.
     std::map<std::string, Reading<std::string>> sysctls{};
+    /// Signals of which there is one of each (SignalInfo::key), by the key: a device's name. A signal that could not be
+    /// read at all is absent in `signals` instead.
+    std::map<Signal, std::map<std::string, SignalReading>> keyed{};
     std::map<std::string, std::string> environment{};  ///< env("NAME") of host scope: GOTUNED_*
 };
 
@@ -138,12 +152,18 @@ struct Snapshot {
     std::uint64_t sequence = 0;
     MonoTime at{};  ///< the scheduled tick
     WallTime wall{};
-    Duration window{};  ///< since the Snapshot before; zero in the first
+    Duration window{};  ///< since the last tick's Snapshot; zero in the first
+    /// Made between two ticks because a PSI trigger fired: only memory and pressure (answers_pressure()) of the host
+    /// and of these cgroups are new, everything else is as in the Snapshot before. Nothing: a tick's Snapshot.
+    std::optional<std::set<CgroupId>> woken_for{};
     HostState host{};
     std::map<CgroupId, std::shared_ptr<const CgroupState>> cgroups{};
     std::map<ProcessId, std::shared_ptr<const ProcessState>> processes{};
     std::vector<LiveAdjustment> adjustments{};
     std::shared_ptr<const OutsideReadings> outside{};  ///< null: no rule asks for any
+    /// By service, since the Snapshot before; those of which nothing happened are left out. The processes' signals hold
+    /// the same as rates: counters are made of these.
+    std::map<std::string, ServiceLife> lives{};
 
     /// The cgroup of a process; null when it has none that we could read.
     [[nodiscard]] const CgroupState* cgroup_of(const ProcessState& process) const;

@@ -23,4 +23,15 @@ std::shared_ptr<const CgroupState> WatchedCgroup::observe(const Roots& roots, co
     return last_;
 }
 
+std::shared_ptr<const CgroupState> WatchedCgroup::refresh(const Roots& roots, const ControllerPlaces& places,
+                                                          MonoTime now) {
+    if (last_ == nullptr) return nullptr;
+    auto state = std::make_shared<CgroupState>(*last_);
+    if (!reader_.refresh(state->signals, roots, places, now)) return nullptr;
+    state->read_at = now;
+    quiet_ = false;  // the next tick reads it whole: the rates that are in it now end here
+    last_ = std::move(state);
+    return last_;
+}
+
 }  // namespace gotuned

@@ -17,6 +17,10 @@ public:
     /// The same object as before when no CPU time was used in the cgroup and its rates are settled.
     std::shared_ptr<const CgroupState> observe(const Roots& roots, const ControllerPlaces& places, MonoTime now,
                                                Duration idle_reread);
+    /// Between two ticks: the last state with memory and pressure read anew. Null: there is none yet, or the cgroup
+    /// cannot be read.
+    std::shared_ptr<const CgroupState> refresh(const Roots& roots, const ControllerPlaces& places, MonoTime now);
+    [[nodiscard]] const CgroupReader& reader() const { return reader_; }
     /// Something was written to it: it is read at the next tick, whether something ran in it or not.
     void touch() { touched_ = true; }
     bool in_use = true;  ///< some process was in it in this tick

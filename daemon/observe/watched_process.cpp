@@ -48,8 +48,10 @@ bool WatchedProcess::same_as_last(const SlotDelta& delta, MonoTime now, const Si
     const auto& dropped = last_->signals.get(udp_rcvbuf_errors).value;
     if (!tcp_.same_as_last(delta, now) || dropped != udp.value || (dropped && std::get<Quantity>(*dropped).value != 0))
         return false;
-    const auto& usage = last_->signals.get(cpu_usage).value;
-    if (!usage || std::get<Quantity>(*usage).value != 0) return false;
+    for (const Signal id : {cpu_usage, fault_major}) {
+        const auto& last = last_->signals.get(id).value;
+        if (!last || std::get<Quantity>(*last).value != 0) return false;
+    }
     // The exposure of the shared state is the one it was made with: close enough within a tenth.
     const Duration difference =
         delta.elapsed > last_elapsed_ ? delta.elapsed - last_elapsed_ : last_elapsed_ - delta.elapsed;
@@ -81,8 +83,11 @@ std::shared_ptr<const ProcessState> WatchedProcess::observe(const ReadingContext
     const SignalReading udp = net_namespace_
                                   ? context.namespaces.udp_rcvbuf_errors(*net_namespace_, process_->id.pid, context.now)
                                   : SignalReading{net_namespace_.absent(), {}};
-    if (!reads_ && same_as_last(delta, now, udp)) {
-        cpu_usage_.per_second(cpu_time_, now);  // the next difference begins here
+    const auto found = context.lives.find(service_);
+    const ServiceLife life = found == context.lives.end() ? ServiceLife{} : found->second;
+    if (!reads_ && life == life_ && life == ServiceLife{} && timed_ && same_as_last(delta, now, udp)) {
+        cpu_usage_.per_second(cpu_time_, now);  // the next differences begin here
+        major_faults_.per_second(faults_, now);
         go_signals_.idle(now);
         last_elapsed_ = delta.elapsed;
         return last_;
@@ -103,6 +108,8 @@ std::shared_ptr<const ProcessState> WatchedProcess::observe(const ReadingContext
         TcpSignals::set_absent(state->signals, not_watched_);
     }
     state->signals.set(udp_rcvbuf_errors, udp);
+    life_ = life;
+    set_life(state->signals, context);
     if (reads_) {
         read(state->signals, context);
     } else {
@@ -131,6 +138,8 @@ void WatchedProcess::read(SignalTable& table, const ReadingContext& context) {
         return;
     }
     set_process_signals(table, *files, context.online);
+    table.set(fault_major, major_faults_.signal(files->major_faults, read_at_, unit::per_second));
+    faults_ = files->major_faults;
     table.set(cpu_usage, cpu_usage_.signal(files->cpu_time_ns, read_at_, unit::ratio, 1e-9));
     if (files->cpu_time_ns) cpu_time_ = *files->cpu_time_ns;
     cpu_clock_ = files->cpu_clock;
@@ -161,8 +170,24 @@ void WatchedProcess::read_go(SignalTable& table, const ProcessFiles* files, cons
 void WatchedProcess::keep_last(SignalTable& table, const ReadingContext& context) {
     for (const Signal id : kept_signals) table.set(id, last_->signals.get(id));
     const MonoTime now = context.clock.mono();
+    table.set(fault_major, major_faults_.signal(faults_, now, unit::per_second));  // it did not run: none
     table.set(cpu_usage, cpu_usage_.signal(cpu_time_, now, unit::ratio, 1e-9));
     go_signals_.keep(table, last_->signals, now);
+}
+
+void WatchedProcess::set_life(SignalTable& table, const ReadingContext& context) {
+    timed_ = context.window > Duration::zero();
+    const auto set = [&](Signal id, std::uint64_t count) {
+        if (context.no_exits) return table.set(id, *context.no_exits);
+        if (!timed_) return table.set(id, Absent{Absence::not_observed, {}});
+        table.set(id, SignalReading{SignalValue(rate(static_cast<double>(count) / seconds(context.window))),
+                                    {context.window, context.window}});
+    };
+    set(exit_panic, life_.panics);
+    set(exit_oom, life_.oom_kills);
+    set(exit_killed, life_.kills);
+    set(exit_total, life_.exits);
+    set(restarts, life_.restarts);
 }
 
 std::shared_ptr<const ProcessState> WatchedProcess::finish(Probes* probes, const SlotAbsences& absences, MonoTime now) {
@@ -185,6 +210,8 @@ std::shared_ptr<const ProcessState> WatchedProcess::finish(Probes* probes, const
     }
     state->signals.set(udp_rcvbuf_errors, Absent{Absence::vanished, {}});
     watched_ = false;
+    for (const Signal id : {exit_panic, exit_oom, exit_killed, exit_total, restarts})
+        state->signals.set(id, Absent{Absence::vanished, {}});  // the service's others tell of it
     state->signals.set(go_version, {SignalValue(version()), {}});
     goroutines_.end(probes, process_->id);
     state->signals.set(goroutine_netpoll, Absent{Absence::vanished, {}});

@@ -2,7 +2,9 @@
 // is shared with the next one as long as nothing happens.
 #pragma once
 
+#include <map>
 #include <memory>
+#include <optional>
 #include <string>
 
 #include "observe/counter.h"
@@ -34,6 +36,10 @@ struct ReadingContext {
     const GoroutineOptions& goroutines;
     MonoTime now;  ///< of the tick: what is read once a tick is read under it
     Duration idle_reread;
+    /// How the services' processes ended in this tick, which took `window`; why that is not known.
+    const std::map<std::string, ServiceLife>& lives;
+    Duration window;
+    std::optional<Absent> no_exits;
 };
 
 class WatchedProcess {
@@ -56,6 +62,7 @@ public:
     std::shared_ptr<const ProcessState> finish(Probes* probes, const SlotAbsences& absences, MonoTime now);
 
     [[nodiscard]] const GoProcess& process() const { return *process_; }
+    [[nodiscard]] const std::string& service() const { return service_; }
 
 private:
     void read(SignalTable& table, const ReadingContext& context);
@@ -63,6 +70,7 @@ private:
     [[nodiscard]] const std::string& version() const;
     void keep_last(SignalTable& table, const ReadingContext& context);
     [[nodiscard]] bool same_as_last(const SlotDelta& delta, MonoTime now, const SignalReading& udp) const;
+    void set_life(SignalTable& table, const ReadingContext& context);
 
     std::shared_ptr<const GoProcess> process_;
     std::string service_;
@@ -79,6 +87,10 @@ private:
     Counter cpu_usage_{};
     std::uint64_t cpu_time_ = 0;  ///< as last read
     bool cpu_clock_ = false;      ///< the CPU-time clock can be read without opening PROC
+    Counter major_faults_{};
+    std::uint64_t faults_ = 0;  ///< as last read
+    ServiceLife life_{};        ///< of the service, as the last state has it
+    bool timed_ = false;        ///< the last state's tick had a length
 
     std::shared_ptr<GoReading> go_{};  ///< null before the first begin()
     GoSignals go_signals_{};

@@ -27,6 +27,7 @@ void for_each_histogram(A& a, B& b, Visit visit) {
     visit(a.netpoll_wait, b.netpoll_wait);
     visit(a.connect_time, b.connect_time);
     visit(a.lifetime, b.lifetime);
+    visit(a.reclaim, b.reclaim);
     for (std::size_t i = 0; i < GT_CLASSES; ++i) {
         visit(a.blocked[i], b.blocked[i]);
         visit(a.window[i], b.window[i]);

@@ -16,6 +16,7 @@ void LoadedProbes::attach() {
     attach_network();
     attach_tcp();
     attach_calls();
+    attach_memory();
 }
 
 void LoadedProbes::detach() {
@@ -24,10 +25,12 @@ void LoadedProbes::detach() {
     detach_network();
     paused_ = false;
     if (auto& object = objects_[GT_OBJECT_SCHED]) object->detach("thread_exit");
-    attachment_.tcp.close(MonoClock::now());
-    attachment_.calls.close(MonoClock::now());
+    const MonoTime now = MonoClock::now();
+    attachment_.memory.close(now);
+    attachment_.tcp.close(now);
+    attachment_.calls.close(now);
     if (shared_.valid()) __atomic_store_n(&shared_.as<gt_shared>()->calls_attached, 0U, __ATOMIC_SEQ_CST);
-    for (const auto index : {GT_OBJECT_TCP, GT_OBJECT_PROCESS, GT_OBJECT_CALLS})
+    for (const auto index : {GT_OBJECT_TCP, GT_OBJECT_PROCESS, GT_OBJECT_MEMORY, GT_OBJECT_CALLS})
         if (auto& object = objects_[index])
             for (const auto& program : object->programs()) object->detach(program.name);
 }
@@ -162,6 +165,21 @@ void LoadedProbes::attach_process() {
         if (!status) log_warning("{}", to_string(status.error()));
         if (status) steady_costs_.add(program.name, object->program_fd(program.name));
     }
+}
+
+void LoadedProbes::attach_memory() {
+    auto& object = objects_[GT_OBJECT_MEMORY];
+    if (!object || object->attached("direct_reclaim_begin")) return;
+    // A reclaim whose end was missed between two attachments is void.
+    __atomic_store_n(&shared_.as<gt_shared>()->memory_generation, generation_, __ATOMIC_SEQ_CST);
+    // Those of cgroups are not there on a kernel without the memory controller: the host's are the whole truth then.
+    for (const auto& program : object->programs()) {
+        auto status = object->attach(program.name);
+        if (!status) log_warning("{}", to_string(status.error()));
+        if (status) steady_costs_.add(program.name, object->program_fd(program.name));
+    }
+    if (object->attached("direct_reclaim_begin") && object->attached("direct_reclaim_end"))
+        attachment_.memory.open(MonoClock::now());
 }
 
 }  // namespace gotuned

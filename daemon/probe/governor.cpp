@@ -119,7 +119,8 @@ const ProbePlan& Governor::plan(MonoTime now, Duration tick, const ProbeCosts& c
         if (!next.reason.empty()) next.reason += "; ";
         next.reason += by_process ? fmt::format("system calls: an open window costs {} {} of its CPU time",
                                                 process.service, percent(window_process))
-                                  : fmt::format("system calls: an open window costs {} of one CPU", percent(window));
+                                  : fmt::format("system calls and interrupts: an open window costs {} of one CPU",
+                                                percent(window));
     }
     next.cost = costs.steady + next.scheduler * scheduler + share * window;
     next.process_cost = next.scheduler * process.scheduler + share * window_process;
@@ -135,10 +136,11 @@ std::string plan_words(const ProbePlan& plan) {
     const bool full = plan.window == ProbePlan{}.window && plan.every == 1;
     if (!full) {
         if (!words.empty()) words += ", ";
-        words += plan.window <= Duration::zero()
-                     ? std::string("system calls are not looked at")
-                     : fmt::format("system calls are looked at for {:.0f} ms {}", seconds(plan.window) * 1000,
-                                   plan.every == 1 ? std::string("a tick") : fmt::format("every {} ticks", plan.every));
+        words +=
+            plan.window <= Duration::zero()
+                ? std::string("system calls and interrupts are not looked at")
+                : fmt::format("system calls and interrupts are looked at for {:.0f} ms {}", seconds(plan.window) * 1000,
+                              plan.every == 1 ? std::string("a tick") : fmt::format("every {} ticks", plan.every));
     }
     if (!words.empty() && !plan.reason.empty()) words += " (" + plan.reason + ")";
     return words;

@@ -13,11 +13,12 @@ namespace gotuned {
 struct ProbeCosts {
     double steady = 0;                  ///< of what is attached all the time
     std::optional<double> scheduler{};  ///< of the programs of context switches and sockets while they are attached
-    std::optional<double> window{};     ///< of an open window of system calls, with the slow way into the kernel
-    double switch_seconds = 0;          ///< of a context switch of a watched process, with the wake-up before it
-    double call_seconds = 0;            ///< of a system call of a watched process in an open window
-    double arrival_seconds = 0;         ///< of data that arrives at a socket of a watched process, with the read of it
-    bool assumed = false;  ///< the kernel does not let us measure: an event costs what it does in our benchmarks
+    std::optional<double>
+        window{};               ///< of an open window of system calls and interrupts, with the slow way into the kernel
+    double switch_seconds = 0;  ///< of a context switch of a watched process, with the wake-up before it
+    double call_seconds = 0;    ///< of a system call of a watched process in an open window
+    double arrival_seconds = 0;  ///< of data that arrives at a socket of a watched process, with the read of it
+    bool assumed = false;        ///< the kernel does not let us measure: an event costs what it does in our benchmarks
 };
 
 /// The same as a share of one process's own CPU time: what the probes take from its throughput.

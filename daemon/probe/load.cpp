@@ -5,6 +5,8 @@
 
 #include "base/log.h"
 #include "calls.skel.h"
+#include "irq.skel.h"
+#include "memory.skel.h"
 #include "net.skel.h"
 #include "probe/features.h"
 #include "probe/loaded_probes.h"
@@ -16,7 +18,8 @@
 namespace gotuned {
 namespace {
 
-constexpr const char* object_names[GT_OBJECTS] = {"sched", "process", "syscalls", "net", "tcp", "calls"};
+constexpr const char* object_names[GT_OBJECTS] = {"sched", "process", "syscalls", "net",
+                                                  "tcp",   "calls",   "memory",   "irq"};
 
 std::span<const std::byte> elf_of(std::size_t object) {
     std::size_t size = 0;
@@ -25,7 +28,9 @@ std::span<const std::byte> elf_of(std::size_t object) {
                         : object == GT_OBJECT_SYSCALLS ? syscalls_bpf__elf_bytes(&size)
                         : object == GT_OBJECT_NET      ? net_bpf__elf_bytes(&size)
                         : object == GT_OBJECT_TCP      ? tcp_bpf__elf_bytes(&size)
-                                                       : calls_bpf__elf_bytes(&size);
+                        : object == GT_OBJECT_CALLS    ? calls_bpf__elf_bytes(&size)
+                        : object == GT_OBJECT_MEMORY   ? memory_bpf__elf_bytes(&size)
+                                                       : irq_bpf__elf_bytes(&size);
     return {static_cast<const std::byte*>(bytes), size};
 }
 
@@ -52,10 +57,12 @@ LoadedProbes::LoadedProbes(const ProbeOptions& options) : options_(options) {
     loaded_ = MonoClock::now();
     attach();
     try_window();
+    try_interrupts();
 }
 
 LoadedProbes::~LoadedProbes() {
     close_window();
+    close_interrupts();
     detach();
 }
 
@@ -67,8 +74,8 @@ void LoadedProbes::refuse_all(const std::string& reason) {
 void LoadedProbes::load_objects() {
     std::map<std::string, int> shared_maps;
     for (std::size_t i = 0; i < GT_OBJECTS; ++i) {
-        if (i == GT_OBJECT_SYSCALLS && !options_.system_call_windows) {
-            refused_[i] = "system-call windows are switched off";
+        if ((i == GT_OBJECT_SYSCALLS || i == GT_OBJECT_IRQ) && !options_.system_call_windows) {
+            refused_[i] = "windows are switched off";
             continue;
         }
         if (i == GT_OBJECT_CALLS && !features_.trampolines) {
@@ -135,6 +142,21 @@ void LoadedProbes::try_window() {
     object->detach("sys_enter");
     object->detach("sys_exit");
     for (const char* program : {"sys_exit", "sys_enter"}) window_costs_.add(program, object->program_fd(program));
+}
+
+void LoadedProbes::try_interrupts() {
+    auto& object = objects_[GT_OBJECT_IRQ];
+    if (!object) return;
+    interrupts_ = std::make_unique<InterruptReader>(
+        InterruptMaps{object->map_fd("softirqs"), object->map_fd("handlers"), object->map_fd("drivers")});
+    for (const auto& program : object->programs())
+        if (program.loaded != nullptr) window_costs_.add(program.name, object->program_fd(program.name));
+    // Once, so that a kernel that refuses them is known before anybody waits for what they see.
+    open_interrupts();
+    close_interrupts();
+    interrupts_taken_ = MonoClock::now();
+    interrupts_seen_ = attachment_.interrupts.total(interrupts_taken_);
+    static_cast<void>(interrupts_->take(0));
 }
 
 }  // namespace gotuned

@@ -9,6 +9,7 @@
 #include "probe/costs.h"
 #include "probe/events.h"
 #include "probe/goroutine_probe.h"
+#include "probe/interrupts.h"
 #include "probe/mapping.h"
 #include "probe/object.h"
 #include "probe/slots.h"
@@ -24,11 +25,14 @@ public:
     Status watch(const ProcessId& process) override;
     SlotDelta unwatch(const ProcessId& process) override;
     SlotDelta take(const ProcessId& process, MonoTime now) override;
+    InterruptDelta take_interrupts(MonoTime now) override;
     std::uint64_t switches_since(const ProcessId& process) const override;
     Status add_heir(pid_t pid) override;
     void remove_heir(pid_t pid) override;
     Status open_window() override;
     void close_window() override;
+    void open_interrupts() override;
+    void close_interrupts() override;
     [[nodiscard]] bool window_open() const override { return attachment_.windows.is_open(); }
     [[nodiscard]] int event_fd() const override;
     void drain_events(const std::function<void(const ProbeEvent&)>& callback) override;
@@ -72,7 +76,9 @@ private:
     void attach_tcp();
     void attach_calls();
     [[nodiscard]] ProbeReport report_of_calls() const;
+    void attach_memory();
     void try_window();
+    void try_interrupts();
     void refuse_all(const std::string& reason);
     void end_sample_when_due(MonoTime now);
     void end_sample(MonoTime now);
@@ -86,10 +92,13 @@ private:
     Mapping shared_{};
     std::unique_ptr<SlotTable> slots_{};
     std::unique_ptr<EventRing> events_{};
+    std::unique_ptr<InterruptReader> interrupts_{};
+    MonoTime interrupts_taken_{};
+    Duration interrupts_seen_{};  ///< the windows' total then
     std::unique_ptr<SysctlProbe> sysctls_{};
     std::unique_ptr<GoroutineProbe> goroutines_{};  ///< from the first process that was opted in
     Attachment attachment_{};
-    std::uint32_t generation_ = 0;         ///< of attachments of the scheduler's and the network's programs
+    std::uint32_t generation_ = 0;         ///< of attachments of the scheduler's, the network's and memory's programs
     mutable CostMeter steady_costs_{};     ///< programs that are always attached
     mutable CostMeter scheduler_costs_{};  ///< with the network's: what the governor may take off for a while
     mutable CostMeter window_costs_{};     ///< sampled over one whole window

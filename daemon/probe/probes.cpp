@@ -114,13 +114,29 @@ std::vector<ProbeReport> LoadedProbes::reports() const {
         gt_object object;
     };
     static constexpr Known programs[] = {
-        {"sched_switch", GT_OBJECT_SCHED},     {"sched_waking", GT_OBJECT_SCHED},
-        {"sched_wakeup_new", GT_OBJECT_SCHED}, {"thread_exit", GT_OBJECT_SCHED},
-        {"process_exec", GT_OBJECT_PROCESS},   {"process_exit", GT_OBJECT_PROCESS},
-        {"process_fork", GT_OBJECT_PROCESS},   {"sys_enter", GT_OBJECT_SYSCALLS},
-        {"sys_exit", GT_OBJECT_SYSCALLS},      {"sk_data_ready", GT_OBJECT_NET},
-        {"sock_recv_length", GT_OBJECT_NET},   {"inet_sock_set_state", GT_OBJECT_TCP},
-        {"tcp_receive_reset", GT_OBJECT_TCP},  {"sweep", GT_OBJECT_TCP},
+        {"sched_switch", GT_OBJECT_SCHED},
+        {"sched_waking", GT_OBJECT_SCHED},
+        {"sched_wakeup_new", GT_OBJECT_SCHED},
+        {"thread_exit", GT_OBJECT_SCHED},
+        {"process_exec", GT_OBJECT_PROCESS},
+        {"process_exit", GT_OBJECT_PROCESS},
+        {"process_fork", GT_OBJECT_PROCESS},
+        {"sys_enter", GT_OBJECT_SYSCALLS},
+        {"sys_exit", GT_OBJECT_SYSCALLS},
+        {"sk_data_ready", GT_OBJECT_NET},
+        {"sock_recv_length", GT_OBJECT_NET},
+        {"inet_sock_set_state", GT_OBJECT_TCP},
+        {"tcp_receive_reset", GT_OBJECT_TCP},
+        {"sweep", GT_OBJECT_TCP},
+        {"direct_reclaim_begin", GT_OBJECT_MEMORY},
+        {"direct_reclaim_end", GT_OBJECT_MEMORY},
+        {"memcg_reclaim_begin", GT_OBJECT_MEMORY},
+        {"memcg_reclaim_end", GT_OBJECT_MEMORY},
+        {"softirq_entry", GT_OBJECT_IRQ},
+        {"softirq_exit", GT_OBJECT_IRQ},
+        {"irq_entry", GT_OBJECT_IRQ},
+        {"irq_exit", GT_OBJECT_IRQ},
+        {"napi_polled", GT_OBJECT_IRQ},
     };
     const MonoTime now = MonoClock::now();
     steady_costs_.charge(now - loaded_);
@@ -132,7 +148,7 @@ std::vector<ProbeReport> LoadedProbes::reports() const {
         ProbeReport report;
         report.probe = name;
         report.tier = "none";
-        report.windowed = owner == GT_OBJECT_SYSCALLS;
+        report.windowed = owner == GT_OBJECT_SYSCALLS || owner == GT_OBJECT_IRQ;
         report.reason = refused_[owner];
         if (const auto& object = objects_[owner]) {
             const auto program = std::ranges::find(object->programs(), name, &BpfObject::Program::name);
@@ -168,9 +184,10 @@ std::vector<ProbeReport> LoadedProbes::reports() const {
 }
 
 std::vector<Probes::Drop> LoadedProbes::drops() const {
-    static constexpr const char* const objects[GT_OBJECTS] = {"sched", "process", "syscalls", "net", "tcp", "calls"};
-    static constexpr const char* const reasons[GT_DROPS] = {"ring_full", "task_full", "stale", "heirs_full",
-                                                            "socket_full"};
+    static constexpr const char* const objects[GT_OBJECTS] = {"sched", "process", "syscalls", "net",
+                                                              "tcp",   "calls",   "memory",   "irq"};
+    static constexpr const char* const reasons[GT_DROPS] = {"ring_full",  "task_full",   "stale",
+                                                            "heirs_full", "socket_full", "names_full"};
     std::vector<Drop> drops;
     if (!shared_.valid()) return drops;
     const auto* shared = shared_.as<gt_shared>();
@@ -185,6 +202,8 @@ std::vector<Probes::Drop> LoadedProbes::drops() const {
     add(GT_OBJECT_SYSCALLS, GT_DROP_TASK_FULL);
     add(GT_OBJECT_NET, GT_DROP_STALE);
     add(GT_OBJECT_NET, GT_DROP_SOCKET_FULL);
+    add(GT_OBJECT_MEMORY, GT_DROP_TASK_FULL);
+    add(GT_OBJECT_IRQ, GT_DROP_NAMES_FULL);
     if (sysctls_ != nullptr) drops.push_back({"sysctl", "ring_full", sysctls_->lost()});
     if (goroutines_ != nullptr)
         for (auto& drop : goroutines_->drops()) drops.push_back(std::move(drop));

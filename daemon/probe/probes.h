@@ -4,6 +4,7 @@
 
 #include <array>
 #include <functional>
+#include <map>
 #include <memory>
 #include <optional>
 #include <set>
@@ -16,6 +17,7 @@
 #include "base/target.h"
 #include "base/time.h"
 #include "bpf/gotuned.h"
+#include "bpf/irq.h"
 #include "probe/governor.h"
 
 namespace gotuned {
@@ -41,7 +43,7 @@ using ProbeEvent = gt_event;
 struct SlotDelta {
     std::uint64_t switches = 0;
     std::uint64_t migrations = 0;
-    Distribution epoll_wake{}, netpoll_sleep{}, timer_late{}, runq{}, netpoll_wait{};
+    Distribution epoll_wake{}, netpoll_sleep{}, timer_late{}, runq{}, netpoll_wait{}, reclaim{};
     std::array<Distribution, GT_CLASSES> blocked{};
     std::array<Distribution, GT_CLASSES> window{};
     struct Jitter {
@@ -76,6 +78,7 @@ struct SlotDelta {
     Duration calls_observed{};      ///< of it, time with the failed calls seen always: elapsed or 0
     Duration tcp_observed{};        ///< of it, time with the TCP probes attached: elapsed or 0
     Duration network_observed{};    ///< of it, time with sk_data_ready and sock_recv_length attached
+    Duration reclaim_observed{};    ///< of it, time with the probes of direct reclaim attached: elapsed or 0
 };
 
 /// A process whose goroutines are to be looked into, and where its executable (a Go program of 1.17 or newer) has what
@@ -90,6 +93,15 @@ struct GoroutineDelta {
     Distribution wait{};     ///< from ready to running
     std::uint64_t hits = 0;  ///< of the probes
     Duration elapsed{};      ///< 0: not watched
+};
+
+/// What the windows saw of the host's interrupts since it was last taken: raw, it stands for `observed`.
+struct InterruptDelta {
+    std::array<Distribution, GT_SOFTIRQS> softirqs{};
+    std::map<std::string, Distribution> handlers{};  ///< by the name that /proc/interrupts shows
+    std::map<std::string, Distribution> drivers{};   ///< polls of network devices; "backlog": this host to itself
+    bool sees_softirqs = false, sees_handlers = false, sees_drivers = false;
+    Duration elapsed{}, observed{};
 };
 
 /// What the kernel allows, found by looking and by trying.
@@ -122,6 +134,8 @@ public:
     virtual SlotDelta unwatch(const ProcessId& process) = 0;
     /// Differences since the last take; zero elapsed when not watched.
     virtual SlotDelta take(const ProcessId& process, MonoTime now) = 0;
+    /// Of the whole host, since the last call.
+    virtual InterruptDelta take_interrupts(MonoTime now) = 0;
     /// Cheap look without taking: context switches since the last take.
     virtual std::uint64_t switches_since(const ProcessId& process) const = 0;
 
@@ -133,6 +147,9 @@ public:
     virtual Status open_window() = 0;
     virtual void close_window() = 0;
     [[nodiscard]] virtual bool window_open() const = 0;
+    /// The same for what looks at interrupts, of the whole host; what cannot be attached is in reports().
+    virtual void open_interrupts() = 0;
+    virtual void close_interrupts() = 0;
 
     /// For the loop: readable when events wait; -1 when there is no ring buffer. Execs wake at most once in 20 ms
     /// (exits and forks always do), so drain once a tick as well.

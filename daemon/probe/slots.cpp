@@ -157,6 +157,7 @@ Status SlotTable::watch(const ProcessId& process, MonoTime now, const Attachment
     lease->calls = attachment.calls.total(now);
     lease->tcp = attachment.tcp.total(now);
     lease->swept_at = now;
+    lease->memory = attachment.memory.total(now);
     if (const auto owner = owners_.find(process.pid); owner != owners_.end())
         new_lease(*maps_.shared, leases_.at(owner->second)->slot);  // the threads that exec left behind count anew
     owners_[process.pid] = process;
@@ -235,6 +236,8 @@ SlotDelta SlotTable::take(Lease& lease, MonoTime now, const Attachment& attachme
     delta.network_observed = std::clamp(network - lease.network, Duration::zero(), delta.elapsed);
     const Duration calls = attachment.calls.total(now);
     delta.calls_observed = std::clamp(calls - lease.calls, Duration::zero(), delta.elapsed);
+    const Duration memory = attachment.memory.total(now);
+    delta.reclaim_observed = std::clamp(memory - lease.memory, Duration::zero(), delta.elapsed);
     const Duration tcp = attachment.tcp.total(now);
     delta.tcp_observed = std::clamp(tcp - lease.tcp, Duration::zero(), delta.elapsed);
     take_sweep(lease, copy.tcp, attachment.swept_at, delta.tcp);
@@ -251,6 +254,7 @@ SlotDelta SlotTable::take(Lease& lease, MonoTime now, const Attachment& attachme
     lease.scheduler = scheduler;
     lease.network = network;
     lease.calls = calls;
+    lease.memory = memory;
     return delta;
 }
 

@@ -35,6 +35,8 @@ struct Attachment {
     OpenTime tcp{};
     OpenTime calls{};
     MonoTime swept_at{};  ///< of the last sweep over the sockets
+    OpenTime memory{};
+    OpenTime interrupts{};  ///< of the host, no slot's
 };
 
 /// A slot is leased to one process at a time. Each lease has a new number: what a program running on another CPU
@@ -69,6 +71,7 @@ private:
         Duration network{};                             ///< the network programs' total then
         Duration calls{};                               ///< that of the failed calls' programs
         Duration tcp{};                                 ///< the TCP programs' total then
+        Duration memory{};                              ///< that of the programs of direct reclaim
         std::uint32_t sweep = 0;                        ///< the last one that was taken; 0: none
         MonoTime swept_at{};                            ///< when that was
         std::uint64_t segments = 0, retransmitted = 0;  ///< counted then

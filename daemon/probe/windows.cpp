@@ -1,6 +1,9 @@
 // The system-call windows and the moments in which the probes' cost is sampled.
+#include <algorithm>
 #include <cerrno>
+#include <initializer_list>
 
+#include "base/log.h"
 #include "probe/loaded_probes.h"
 
 namespace gotuned {
@@ -42,6 +45,48 @@ void LoadedProbes::close_window() {
     }
 }
 
+void LoadedProbes::open_interrupts() {
+    auto& object = objects_[GT_OBJECT_IRQ];
+    if (!object || interrupts_ == nullptr || attachment_.interrupts.is_open()) return;
+    auto* shared = shared_.as<gt_shared>();
+    std::uint32_t next = shared->irq_generation + 1;
+    if (next == 0) next = 1;
+    __atomic_store_n(&shared->irq_generation, next, __ATOMIC_SEQ_CST);
+    // What the kernel refuses is in reports(), and its signals are absent: the others are seen without it.
+    for (const auto& program : object->programs())
+        if (auto status = object->attach(program.name); !status) log_debug("{}", to_string(status.error()));
+    attachment_.interrupts.open(MonoClock::now());
+}
+
+void LoadedProbes::close_interrupts() {
+    if (!attachment_.interrupts.is_open()) return;
+    attachment_.interrupts.close(MonoClock::now());
+    auto& object = objects_[GT_OBJECT_IRQ];
+    for (const auto& program : object->programs()) object->detach(program.name);
+}
+
+InterruptDelta LoadedProbes::take_interrupts(MonoTime now) {
+    InterruptDelta delta;
+    if (interrupts_ == nullptr || !shared_.valid()) return delta;
+    delta = interrupts_->take(shared_.as<gt_shared>()->irq_generation);
+    const auto works = [this](std::initializer_list<const char*> names) {
+        return std::ranges::all_of(names, [this](const char* name) {
+            const auto& programs = objects_[GT_OBJECT_IRQ]->programs();
+            const auto found = std::ranges::find(programs, name, &BpfObject::Program::name);
+            return found != programs.end() && found->reason.empty();
+        });
+    };
+    delta.sees_softirqs = works({"softirq_entry", "softirq_exit"});
+    delta.sees_handlers = works({"irq_entry", "irq_exit"});
+    delta.sees_drivers = delta.sees_softirqs && works({"napi_polled"});
+    delta.elapsed = now > interrupts_taken_ ? now - interrupts_taken_ : Duration::zero();
+    const Duration windows = attachment_.interrupts.total(now);
+    delta.observed = std::clamp(windows - interrupts_seen_, Duration::zero(), delta.elapsed);
+    interrupts_taken_ = now;
+    interrupts_seen_ = windows;
+    return delta;
+}
+
 void LoadedProbes::sample_costs(Duration duration) {
     const MonoTime now = MonoClock::now();
     end_sample_when_due(now);
@@ -65,7 +110,7 @@ void LoadedProbes::end_sample(MonoTime now) {
 }
 
 CostMeter& LoadedProbes::costs_of(std::size_t object) const {
-    if (object == GT_OBJECT_SYSCALLS) return window_costs_;
+    if (object == GT_OBJECT_SYSCALLS || object == GT_OBJECT_IRQ) return window_costs_;
     return object == GT_OBJECT_SCHED || object == GT_OBJECT_NET ? scheduler_costs_ : steady_costs_;
 }
 

@@ -66,8 +66,9 @@ struct Node {
     Function function = Function::none;
     std::size_t offset = 0;
     std::string
-        text{};       ///< literal: as written; signal: its name; env, sysctl, original, app, prometheus: what is meant
-    Value literal{};  ///< of a literal
+        text{};  ///< literal: as written; signal: its name; env, sysctl, original, app, prometheus: what is meant
+    std::string key{};  ///< signal: which of those that there is one of each: "sda"; "*": the largest of all
+    Value literal{};    ///< of a literal
     std::vector<std::unique_ptr<Node>> parts{};
 
     // From here on: the checker's.

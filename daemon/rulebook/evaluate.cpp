@@ -189,7 +189,7 @@ private:
                 return look_up_original(node, context_);
             case Function::present:
                 if (node.parts[0]->type.kind == Type::Kind::distribution)
-                    return Value(distribution_of(node.parts[0]->signal, context_).present());
+                    return Value(distribution_of(*node.parts[0], context_).present());
                 return Value(value(*node.parts[0]).present());
             case Function::env:
                 return look_up_environment(node, context_);
@@ -244,8 +244,8 @@ void observe_tree(const Node& node, const EvaluationContext& context, Expression
         series.add(now.sample, Evaluation(context, state).number(of));
         return;
     }
-    const SignalReading* reading = find_reading(of.signal, context);
-    series.add(now.sample, distribution_of(of.signal, context), reading == nullptr ? 0 : raw_count(*reading),
+    const SignalReading* reading = find_reading(of, context);
+    series.add(now.sample, distribution_of(of, context), reading == nullptr ? 0 : raw_count(*reading),
                reading == nullptr ? Duration::zero() : reading->exposure.observed);
 }
 
@@ -253,7 +253,7 @@ Evidence explain_tree(const Node& node, const EvaluationContext& context, const 
     Evidence evidence{print_tree(node), {}, {}, Evidence::Kind::literal};
     if (node.type.kind == Type::Kind::distribution) {
         evidence.value = Absent{Absence::no_data, "a distribution"};
-        if (const auto seen = distribution_of(node.signal, context); !seen) evidence.value = seen.absent();
+        if (const auto seen = distribution_of(node, context); !seen) evidence.value = seen.absent();
         evidence.kind = Evidence::Kind::reading;
         return evidence;
     }

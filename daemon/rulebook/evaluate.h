@@ -14,7 +14,7 @@ Evidence explain_tree(const Node& node, const EvaluationContext& context, const 
 
 /// What a signal of the target (or of its cgroup, or of the host) is in this Snapshot; null when there is no such
 /// target.
-const SignalReading* find_reading(Signal signal, const EvaluationContext& context);
+const SignalReading* find_reading(const Node& node, const EvaluationContext& context);
 /// How many events were really counted: a sampled distribution's counts are scaled up.
 double raw_count(const SignalReading& reading);
 

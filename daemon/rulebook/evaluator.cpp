@@ -6,6 +6,7 @@
 #include <set>
 
 #include "rulebook/precedence.h"
+#include "rulebook/pressure_rules.h"
 #include "rulebook/rule_state.h"
 #include "rulebook/rule_targets.h"
 
@@ -23,6 +24,7 @@ public:
           claims_(rulebook, live_) {}
 
     gotuned::Evaluation run() {
+        if (snapshot_.woken_for) return run_woken();
         ++memory_.round;
         end_orphans();
         for (const Rule* rule : by_precedence(rulebook_))
@@ -37,6 +39,28 @@ public:
     }
 
 private:
+    /// Between two ticks: those rules whose every value is new. Nothing is forgotten, and no rule is missed.
+    gotuned::Evaluation run_woken() {
+        for (const Rule* rule : by_precedence(rulebook_)) {
+            const bool answers = answers_pressure(*rule);
+            for (const TargetId& target : targets_.of(*rule)) {
+                const auto known = memory_.cells.find({rule->name, target});
+                if (answers && concerns(target)) {
+                    step(*rule, target);
+                } else if (known != memory_.cells.end() && known->second.fires) {
+                    claims_.fires(*rule, target);  // it goes on firing, so what comes after it goes on yielding
+                }
+            }
+        }
+        for (Decision& decision : fires_) out_.decisions.push_back(std::move(decision));
+        return std::move(out_);
+    }
+    [[nodiscard]] bool concerns(const TargetId& target) const {
+        if (std::holds_alternative<HostId>(target)) return true;
+        const std::uint64_t inode = targets_.cgroup_inode(target);
+        return inode != 0 && snapshot_.woken_for->contains(CgroupId{inode});
+    }
+
     [[nodiscard]] const std::vector<LiveGroup>& groups_of(const Rule& rule, const TargetId& target) const {
         static const std::vector<LiveGroup> none;
         const auto found = live_.find({rule.name, target});
@@ -123,10 +147,12 @@ private:
         RuleStanding standing{rule.name, target, {}, cell.clock.held(), {}, {}};
         standing.state = state_of(rule, cell, groups, when, standing);
         const int next = next_step(rule, cell, groups);
+        cell.fires = false;
         if (next > 0) {
             const std::string blocker = claims_.comes_first(rule, target, targets_);
             if (blocker.empty()) {
                 fire(rule, cell, target, next, next > 1 ? groups.front().id : 0, plain);
+                cell.fires = true;
                 standing.state = RuleStanding::State::firing;
             } else {
                 standing.state = RuleStanding::State::yielding;

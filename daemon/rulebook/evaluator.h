@@ -97,7 +97,9 @@ private:
 /// rule whose adjustments are live fires again only for the next step of `repeat`. Drifted adjustments are left alone
 /// and keep their rule from firing; those whose undo is deferred are tune's, but an undo that only undo_when asked for
 /// is called off when the condition has held for `for` again and undo_when is false. A target that has left the
-/// Snapshot (a process that ended) is tune's too: no decision is made about it.
+/// Snapshot (a process that ended) is tune's too: no decision is made about it. Of a Snapshot between two ticks
+/// (Snapshot::woken_for) only the rules that read nothing but memory and pressure are evaluated, for the cgroups that
+/// were read and the host.
 Evaluation evaluate(const Rulebook& rulebook, const Snapshot& snapshot, RuleState& state);
 
 /// After a reload: keeps clocks and series of rules whose text did not change (rulebook.md, Loading); a changed

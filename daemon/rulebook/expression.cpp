@@ -139,4 +139,22 @@ tl::expected<ExpressionPtr, ExpressionError> parse_expression(std::string_view t
     return *tree;
 }
 
+std::string to_string(const Type& type) {
+    switch (type.kind) {
+        case Type::Kind::boolean:
+            return "true or false";
+        case Type::Kind::quantity:
+            return to_string(type.unit);
+        case Type::Kind::number:
+            return "a plain number";
+        case Type::Kind::text:
+            return "text";
+        case Type::Kind::cpus:
+            return "a CPU set";
+        case Type::Kind::distribution:
+            return "a distribution of " + to_string(type.unit);
+    }
+    return "";
+}
+
 }  // namespace gotuned

@@ -67,6 +67,38 @@ Reading<Value> statistic_of(const SignalReading& reading, Statistic statistic, c
     return Absence::malformed;
 }
 
+/// Of "*" the one with the largest value; should none have a value, any of them.
+const SignalReading* find_keyed(const Node& node, const HostState& host) {
+    const auto all = host.keyed.find(node.signal);
+    if (all == host.keyed.end()) {  // nothing of its kind could be read
+        const SignalReading& why = host.signals.get(node.signal);
+        return &why;
+    }
+    if (node.key != "*") {
+        const auto found = all->second.find(node.key);
+        return found == all->second.end() ? nullptr : &found->second;
+    }
+    const SignalReading* largest = nullptr;
+    const auto value = [](const SignalReading& reading) {
+        const auto* quantity = reading.value ? std::get_if<Quantity>(&*reading.value) : nullptr;
+        return quantity == nullptr ? -unlimited_value : quantity->value;
+    };
+    for (const auto& [key, reading] : all->second)
+        if (largest == nullptr || value(reading) > value(*largest)) largest = &reading;
+    return largest;
+}
+
+/// Why find_reading() found none.
+Absent not_found(const Node& node, const EvaluationContext& context) {
+    const SignalInfo& signal = info(node.signal);
+    if (!node.key.empty())
+        return {Absence::not_supported, node.key == "*" ? fmt::format("this host has no {}", signal.key)
+                                                        : fmt::format("this host has no {} {}", signal.key, node.key)};
+    if (signal.scope == Scope::cgroup && !std::holds_alternative<CgroupId>(context.target))
+        return {Absence::not_observed, "its cgroup was not read"};
+    return {Absence::vanished, "the target is not in this Snapshot"};
+}
+
 /// Runs of white space are one blank: the kernel separates the numbers of a sysctl by tabs.
 std::string squeezed(std::string_view raw) {
     std::string out;
@@ -87,7 +119,9 @@ Reading<Value> outside_number(const std::map<std::string, Reading<double>>& read
 
 }  // namespace
 
-const SignalReading* find_reading(Signal signal, const EvaluationContext& context) {
+const SignalReading* find_reading(const Node& node, const EvaluationContext& context) {
+    const Signal signal = node.signal;
+    if (!node.key.empty()) return find_keyed(node, context.snapshot.host);
     switch (info(signal).scope) {
         case Scope::host:
             return &context.snapshot.host.signals.get(signal);
@@ -115,9 +149,9 @@ double raw_count(const SignalReading& reading) {
     return (*distribution)->count() * scaled_by + slack;
 }
 
-Reading<DistributionPtr> distribution_of(Signal signal, const EvaluationContext& context) {
-    const SignalReading* reading = find_reading(signal, context);
-    if (reading == nullptr) return Absent{Absence::vanished, "the target is not in this Snapshot"};
+Reading<DistributionPtr> distribution_of(const Node& node, const EvaluationContext& context) {
+    const SignalReading* reading = find_reading(node, context);
+    if (reading == nullptr) return not_found(node, context);
     if (!reading->value) return reading->value.absent();
     const auto* distribution = std::get_if<DistributionPtr>(&*reading->value);
     if (distribution == nullptr) return Absence::malformed;
@@ -125,13 +159,8 @@ Reading<DistributionPtr> distribution_of(Signal signal, const EvaluationContext&
 }
 
 Reading<Value> look_up_signal(const Node& node, const EvaluationContext& context) {
-    const SignalReading* reading = find_reading(node.signal, context);
-    if (reading == nullptr) {
-        const bool cgroup =
-            info(node.signal).scope == Scope::cgroup && !std::holds_alternative<CgroupId>(context.target);
-        return Absent{cgroup ? Absence::not_observed : Absence::vanished,
-                      cgroup ? "its cgroup was not read" : "the target is not in this Snapshot"};
-    }
+    const SignalReading* reading = find_reading(node, context);
+    if (reading == nullptr) return not_found(node, context);
     if (!reading->value) return reading->value.absent();
     if (info(node.signal).sampled && reading->exposure.observed < least_exposure)
         return Absent{Absence::low_exposure,

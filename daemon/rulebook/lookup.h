@@ -7,7 +7,7 @@ namespace gotuned {
 
 Reading<Value> look_up_signal(const Node& node, const EvaluationContext& context);
 /// The whole distribution, whatever its exposure: the series judges that over its window.
-Reading<DistributionPtr> distribution_of(Signal signal, const EvaluationContext& context);
+Reading<DistributionPtr> distribution_of(const Node& node, const EvaluationContext& context);
 Reading<Value> look_up_app(const Node& node, const EvaluationContext& context);
 Reading<Value> look_up_query(const Node& node, const EvaluationContext& context);
 Reading<Value> look_up_sysctl(const Node& node, const EvaluationContext& context);

@@ -36,6 +36,15 @@ constexpr std::array<std::string_view, 2> unbuilt_functions{"slope", "time_to"};
 /// Names that belong to the `to` of cpu.affinity alone, where the loader reads them.
 constexpr std::array<std::string_view, 3> placements{"pack", "spread", "away_from"};
 
+/// With a statistic behind it or without; null: there is none of that name, or there is only one of it.
+const SignalInfo* find_keyed_signal(std::string_view name) {
+    auto found = find_signal(name);
+    const std::size_t dot = name.rfind('.');
+    if (!found && dot != std::string_view::npos && parse_statistic(name.substr(dot + 1)))
+        found = find_signal(name.substr(0, dot));
+    return found && !info(*found).key.empty() ? &info(*found) : nullptr;
+}
+
 using Parsed = tl::expected<NodePtr, ExpressionError>;
 tl::unexpected<ExpressionError> error(std::size_t offset, std::string message, std::string hint = {}) {
     return tl::unexpected(ExpressionError{offset, std::move(message), std::move(hint)});
@@ -237,7 +246,23 @@ private:
         return node;
     }
 
+    /// host.block.await("sda"): a signal of which there is one of each.
+    Parsed one_of(const Token& name, const SignalInfo& signal) {
+        const Token opened = take();
+        const Token which = take();
+        if (which.kind != Token::Kind::text)
+            return error(which.offset, fmt::format("{}() takes the name of a {}", name.text, signal.key),
+                         fmt::format("write {}(\"NAME\")", name.text));
+        auto node = make(NodeKind::signal, name.offset);
+        if (!node) return node;
+        (*node)->text = name.text;
+        (*node)->key = which.text;
+        if (auto closed = close(opened); !closed) return tl::unexpected(std::move(closed.error()));
+        return node;
+    }
+
     Parsed call(const Token& name) {
+        if (const SignalInfo* keyed = find_keyed_signal(name.text)) return one_of(name, *keyed);
         for (const std::string_view unbuilt : unbuilt_functions)
             if (name.text == unbuilt)
                 return error(name.offset, fmt::format("{}() is not built yet in this version", unbuilt));

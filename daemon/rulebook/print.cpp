@@ -45,13 +45,18 @@ void print_call(const Node& node, std::string& out) {
     out += ')';
 }
 
+void print_leaf(const Node& node, std::string& out) {
+    out += node.text;
+    if (!node.key.empty()) out += '(' + quote_text(node.key) + ')';
+}
+
 void print(const Node& node, int wanted, std::string& out) {
     const int own = binding(node);
     if (own < wanted) out += '(';
     switch (node.kind) {
         case NodeKind::literal:
         case NodeKind::signal:
-            out += node.text;
+            print_leaf(node, out);
             break;
         case NodeKind::call:
             print_call(node, out);
@@ -77,7 +82,7 @@ void print(const Node& node, int wanted, std::string& out) {
 
 void structure(const Node& node, std::string& out) {
     if (node.kind == NodeKind::literal || node.kind == NodeKind::signal) {
-        out += node.text;
+        print_leaf(node, out);
         return;
     }
     out += '(';

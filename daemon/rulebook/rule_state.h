@@ -46,6 +46,7 @@ struct Cell {
     std::map<std::int64_t, GroupMemory> groups{};
     bool settle_anew = false;  ///< verify was edited: the next Snapshot starts verification at settle
     bool evaluated = false;
+    bool fires = false;       ///< at the last evaluation
     MonoTime last{};          ///< of the last evaluation
     std::uint64_t round = 0;  ///< in which evaluation it was last used
 };

@@ -22,12 +22,13 @@ public:
     std::string page_of(const Rule& rule, const TargetId& target);
     /// A process that has ended.
     [[nodiscard]] bool left(const TargetId& target) const;
+    /// Of a cgroup, or of the one that a process is in; 0: none.
+    [[nodiscard]] std::uint64_t cgroup_inode(const TargetId& target) const;
     /// One is the other or lies within it: a process in its cgroup, everything in the host.
     [[nodiscard]] bool overlap(const TargetId& a, const TargetId& b) const;
 
 private:
     [[nodiscard]] const ProcessState* process(const ProcessId& id) const;
-    [[nodiscard]] std::uint64_t cgroup_inode(const TargetId& target) const;
     /// Matches one of the rule's targets; opting out is not looked at.
     bool matched(const Rule& rule, const ProcessId& id);
     const std::set<ProcessId>& members(const std::string& definition);

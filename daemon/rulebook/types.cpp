@@ -181,6 +181,7 @@ private:
         node.signal = named->signal;
         node.statistic = named->statistic;
         const SignalInfo& entry = info(node.signal);
+        if (Check status = one_of(node, entry); !status) return status;
         switch (entry.kind) {
             case SignalKind::quantity:
                 node.type = Type{Kind::quantity, entry.unit};
@@ -196,6 +197,20 @@ private:
                                            : Type{Kind::distribution, entry.unit};
                 break;
         }
+        return {};
+    }
+
+    /// Of a signal that there is one of each: which.
+    static Check one_of(const Node& node, const SignalInfo& entry) {
+        if (entry.key.empty()) return {};
+        const bool distribution = entry.kind == SignalKind::distribution;
+        if (node.key.empty())
+            return error(node, fmt::format("there is one {} of each {}", node.text, entry.key),
+                         fmt::format("write {}(\"NAME\"){}", node.text,
+                                     distribution ? "" : fmt::format(", or {}(\"*\") for the largest", node.text)));
+        if (node.key == "*" && distribution)
+            return error(
+                node, fmt::format("distributions have no largest: {} wants the name of one {}", node.text, entry.key));
         return {};
     }
 
@@ -465,24 +480,6 @@ private:
 };
 
 }  // namespace
-
-std::string to_string(const Type& type) {
-    switch (type.kind) {
-        case Kind::boolean:
-            return "true or false";
-        case Kind::quantity:
-            return to_string(type.unit);
-        case Kind::number:
-            return "a plain number";
-        case Kind::text:
-            return "text";
-        case Kind::cpus:
-            return "a CPU set";
-        case Kind::distribution:
-            return "a distribution of " + to_string(type.unit);
-    }
-    return "";
-}
 
 tl::expected<Checked, ExpressionError> check_tree(Node& root, Scope scope, ExpressionRole role, const Type& wanted) {
     Checker checker(scope, role);

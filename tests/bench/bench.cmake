@@ -22,4 +22,8 @@ if(TARGET gotuned_probe)
     add_executable(bench_${main} EXCLUDE_FROM_ALL ${CMAKE_CURRENT_LIST_DIR}/${main}.cpp)
     target_link_libraries(bench_${main} PRIVATE gotuned_bench)
   endforeach()
+  # It makes its stall itself, and looks at what the daemon says: it needs neither probes nor load.
+  add_executable(bench_react EXCLUDE_FROM_ALL ${CMAKE_CURRENT_LIST_DIR}/react/react.cpp ${CMAKE_CURRENT_LIST_DIR}/child.cpp)
+  target_include_directories(bench_react PRIVATE ${CMAKE_SOURCE_DIR}/tests/support)
+  target_link_libraries(bench_react PRIVATE gotuned_observe)
 endif()

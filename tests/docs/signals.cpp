@@ -26,8 +26,9 @@ void print_scope(gotuned::Scope scope, const char* title) {
         const std::string unit = signal.kind == SignalKind::text   ? "text"
                                  : signal.kind == SignalKind::cpus ? "CPU set"
                                                                    : to_string(signal.unit);
-        fmt::print("| `{}{}`{} | {} | {} | {} |\n", signal.name, distribution ? ".*" : "", signal.sampled ? " (w)" : "",
-                   unit, cell(signal.meaning), cell(signal.source));
+        const std::string key = signal.key.empty() ? std::string() : fmt::format("(\"{}\")", signal.key);
+        fmt::print("| `{}{}{}`{} | {} | {} | {} |\n", signal.name, distribution ? ".*" : "", key,
+                   signal.sampled ? " (w)" : "", unit, cell(signal.meaning), cell(signal.source));
     }
 }
 
@@ -46,6 +47,9 @@ int main() {
     print_scope(Scope::process, "Of a process");
     print_scope(Scope::cgroup, "Of a cgroup");
     print_scope(Scope::host, "Of the host");
+    fmt::print(
+        "\nOf a signal with a name in brackets there is one of each: `host.block.await(\"sda\")`; "
+        "`host.block.await(\"*\")` is the\nlargest of all, which distributions do not have.\n");
     fmt::print(
         "\n`host.sysctl(\"NAME\")` reads a sysctl, `env(\"NAME\")` a variable of the target's environment, "
         "`app(\"SAMPLE\")` a "

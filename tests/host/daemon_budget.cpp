@@ -66,7 +66,7 @@ TEST_CASE("a tiny budget takes the system-call windows away, and status, metrics
     CAPTURE(said);
     CHECK(said.find("probes cost ") != std::string::npos);
     CHECK(said.find("to stay within it: ") != std::string::npos);
-    CHECK(said.find("system calls are ") != std::string::npos);
+    CHECK(said.find("system calls and interrupts are ") != std::string::npos);
     CHECK(daemon.log().find("probes.budget of 0.02%") != std::string::npos);
     const auto shown = [&] {
         const std::string metrics = daemon.metrics();

@@ -54,6 +54,8 @@ TEST_CASE("every signal of the real host is there at the second reading, or this
     for (const SignalInfo& row : signals()) {
         if (row.scope != Scope::host) continue;
         INFO(row.name);
+        // What the probes see of interrupts is the Observer's to set.
+        if (row.sampled || (!row.key.empty() && state.keyed.contains(row.id))) continue;
         const auto& value = state.signals.get(row.id).value;
         if (!value) CHECK(value.absent().reason == Absence::not_supported);
     }

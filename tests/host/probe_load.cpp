@@ -79,7 +79,7 @@ void load_refused(Refusal& refusal) {
 void require_refused(Child<Refusal>& child) {
     REQUIRE(child.wait() == 0);
     REQUIRE(child->done);
-    CHECK(child->reports == 16);
+    CHECK(child->reports == 25);
     CHECK(child->attached == 0);
     CHECK(child->watch_failed);
     CHECK(child->window_failed);
@@ -97,9 +97,10 @@ TEST_CASE("all probes are attached and say how") {
         if (may_be_missing(report)) continue;  // has a test of its own
         CHECK(report.tier == "tp_btf");
         CHECK(report.reason.empty());
-        CHECK(report.windowed == report.probe.starts_with("sys_"));
+        const bool interrupts = report.probe.find("irq_") != std::string::npos || report.probe.starts_with("napi_");
+        CHECK(report.windowed == (report.probe.starts_with("sys_") || interrupts));
     }
-    REQUIRE(names.size() == 16);
+    REQUIRE(names.size() == 25);
     CHECK(probes->features().kernel_btf);
     CHECK_FALSE(probes->features().kernel.empty());
     CHECK_FALSE(probes->window_open());
@@ -151,7 +152,7 @@ TEST_CASE("where maps are allowed and programs are not, each program is refused 
     });
     REQUIRE(child.wait() == 0);
     CHECK(child->attached == 0);
-    CHECK(child->refused == 15);
+    CHECK(child->refused == 24);
     CHECK(child->watched);
     CHECK_FALSE(child->seen_scheduler);
 }
@@ -198,13 +199,16 @@ TEST_CASE("a sample tells runs and cost of the always attached probes, and of th
     probes->sample_costs(100ms);
     std::this_thread::sleep_for(120ms);
     REQUIRE(probes->open_window());
+    probes->open_interrupts();
     std::this_thread::sleep_for(50ms);
+    probes->close_interrupts();
     probes->close_window();
     (void)probes->take(child.id(), MonoClock::now());
     double first = 0;
     for (const auto& report : probes->reports()) {
         INFO(report.probe);
-        if (report.probe == "sched_switch" || report.probe == "sched_waking" || report.windowed) {
+        if (report.probe == "sched_switch" || report.probe == "sched_waking" || report.probe.starts_with("sys_") ||
+            report.probe.starts_with("softirq_")) {
             CHECK(report.runs > 0);
             CHECK(report.cpu_seconds > 0);
         }

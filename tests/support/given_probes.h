@@ -26,6 +26,8 @@ public:
         return hand_out(process);
     }
     SlotDelta take(const ProcessId& process, MonoTime) override { return hand_out(process); }
+    InterruptDelta interrupts{};
+    InterruptDelta take_interrupts(MonoTime) override { return interrupts; }
     [[nodiscard]] std::uint64_t switches_since(const ProcessId& process) const override {
         const auto found = next.find(process);
         return found == next.end() ? otherwise.switches : found->second.switches;
@@ -34,6 +36,8 @@ public:
     void remove_heir(pid_t) override {}
     Status open_window() override { return {}; }
     void close_window() override {}
+    void open_interrupts() override {}
+    void close_interrupts() override {}
     [[nodiscard]] bool window_open() const override { return false; }
     [[nodiscard]] int event_fd() const override { return -1; }
     void drain_events(const std::function<void(const ProbeEvent&)>&) override {}

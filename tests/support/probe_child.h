@@ -147,6 +147,18 @@ inline void await_sleep(pid_t tid) {
     }
 }
 
+/// The same for a thread that was told to stop ('T'), which it does when it leaves the kernel.
+inline void await_stop(pid_t tid) {
+    for (;;) {
+        const auto text = read_file("/proc/" + std::to_string(tid) + "/stat");
+        REQUIRE(text);
+        const auto end = text->rfind(") ");
+        REQUIRE(end != std::string::npos);
+        if ((*text)[end + 2] == 'T') return;
+        ::usleep(100);
+    }
+}
+
 /// The log2 bucket in which the quantile lies.
 inline int bucket_at(const Distribution& distribution, double q) {
     const double wanted = q * distribution.count();

@@ -378,3 +378,88 @@ TEST_CASE("two reports of one name become one sample, since a duplicate fails th
     const std::string name = "gotuned_probe_cpu_seconds_total{probe=\"sys_exit\"}";
     CHECK(text.find(name) == text.rfind(name));
 }
+
+TEST_CASE("a Snapshot between two ticks adds only what it has read anew", "[metrics]") {
+    World world;
+    Metrics metrics({});
+    world.cgroup_of_new_processes = 9;
+    world.process(1, "x", [](SignalTable& table) { table.set(Signal::cpu_migrations, over(rate(3), tick)); });
+    const auto reads = [&world](double stall, double high, Duration window) {
+        world.cgroup(9, [&](SignalTable& table) {
+            table.set(Signal::cg_memory_events_high, over(rate(high), window));
+            table.set(Signal::cg_memory_stall_rate, over(ratio(stall), window));
+            table.set(Signal::cg_pids_current, count(4));
+        });
+    };
+    reads(0, 1, tick);
+    world.snapshot.host.signals.set(Signal::host_cpu_context_switch, over(rate(100), tick));
+    world.snapshot.host.signals.set(Signal::host_swap_in, over(Quantity{1000, unit::bytes_per_second}, tick));
+    world.tell(metrics);
+
+    reads(0.5, 10, 200ms);
+    world.snapshot.host.signals.set(Signal::host_swap_in, over(Quantity{5000, unit::bytes_per_second}, 200ms));
+    world.snapshot.woken_for = {{CgroupId{9}}};
+    PressureReport pressure;
+    pressure.events = 3;
+    pressure.empty = 1;
+    pressure.wakes = 2;
+    metrics.woken(world.next(200ms), Evaluation{}, pressure);
+    CHECK(sample(metrics, "gotuned_pressure_wakeups_total") == 2);
+    CHECK(sample(metrics, "gotuned_pressure_events_total{kind=\"stall\"}") == 2);
+    CHECK(sample(metrics, "gotuned_cgroup_memory_stall_seconds_total{service=\"x\"}") == Approx(0.1));
+    CHECK(sample(metrics, "gotuned_cgroup_memory_events_total{service=\"x\",event=\"high\"}") == Approx(7));
+    CHECK(sample(metrics, "gotuned_host_swap_in_bytes_total") == Approx(6000));
+    CHECK(sample(metrics, "gotuned_host_cpu_context_switch_total") == Approx(500));
+    CHECK(sample(metrics, "gotuned_cpu_migrations_total{service=\"x\"}") == Approx(15));
+    CHECK(sample(metrics, "gotuned_cgroup_pids_current{service=\"x\"}") == 4);
+}
+
+TEST_CASE("one event is one, whatever the time it was seen in", "[metrics]") {
+    World world;
+    Metrics metrics({});
+    world.snapshot.host.signals.set(Signal::host_clock_step, over(rate(1.0 / 49), 49s));
+    world.tell(metrics);
+    CHECK(sample(metrics, "gotuned_host_clock_step_total") == 1);
+}
+
+TEST_CASE("exits are counted once a service, however many processes tell of them", "[metrics]") {
+    World world;
+    Metrics metrics({});
+    const auto fill = [](SignalTable& table) {
+        table.set(Signal::exit_total, over(rate(0.4), tick));
+        table.set(Signal::exit_oom, over(rate(0.2), tick));
+    };
+    world.process(1, "x", fill);
+    world.process(2, "x", fill);
+    world.snapshot.lives["x"] = ServiceLife{2, 0, 1, 0, 1};
+    world.tell(metrics);
+    CHECK(sample(metrics, "gotuned_exits_total{service=\"x\"}") == 2);
+    CHECK(sample(metrics, "gotuned_exit_causes_total{service=\"x\",cause=\"oom\"}") == 1);
+    CHECK(sample(metrics, "gotuned_restarts_total{service=\"x\"}") == 1);
+    world.snapshot.lives.clear();
+    world.tell(metrics);
+    CHECK(sample(metrics, "gotuned_exits_total{service=\"x\"}") == 2);
+}
+
+TEST_CASE("a service whose processes live has counted no exit", "[metrics]") {
+    World world;
+    Metrics metrics({});
+    world.process(1, "x", [](SignalTable& table) { table.set(Signal::exit_total, over(rate(0), tick)); });
+    world.tell(metrics);
+    CHECK(sample(metrics, "gotuned_exits_total{service=\"x\"}") == 0);
+}
+
+TEST_CASE("what there is one of each of has its name as a label", "[metrics]") {
+    World world;
+    Metrics metrics({});
+    auto& await = world.snapshot.host.keyed[Signal::host_block_await];
+    await["vda"] = {SignalValue(Quantity{0.02, unit::time}), {}};
+    await["sda"] = {Absent{Absence::no_data, {}}, {}};
+    world.tell(metrics);
+    CHECK(sample(metrics, "gotuned_host_block_await_seconds{device=\"vda\"}") == 0.02);
+    CHECK_FALSE(has(metrics, "device=\"sda\""));
+    CHECK_FALSE(has(metrics, "gotuned_signal_absent{signal=\"host.block.await\""));
+    world.snapshot.host.keyed.clear();
+    world.tell(metrics);
+    CHECK_FALSE(has(metrics, "gotuned_host_block_await_seconds{"));
+}

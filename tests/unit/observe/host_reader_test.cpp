@@ -109,3 +109,36 @@ TEST_CASE("online CPUs are a CPU list that is not empty") {
     host.tree.remove("sys/devices/system/cpu/online");
     CHECK(HostReader(host.roots()).online().absent().reason == Absence::not_supported);
 }
+
+TEST_CASE("interrupts are shares of all CPU time of the tick") {
+    FakeHost host;
+    HostReader reader(host.roots());
+    host.tree.write("proc/stat", "cpu  100 0 100 800 0 10 20 0 0 0\nctxt 1\n");
+    reader.read(start);
+    host.tree.write("proc/stat", "cpu  150 0 100 820 0 20 40 0 0 0\nctxt 1\n");
+    const HostState state = reader.read(start + 5s);
+    CHECK(quantity(state, Signal::host_cpu_irq) == ratio(0.1));
+    CHECK(quantity(state, Signal::host_cpu_softirq) == ratio(0.2));
+}
+
+TEST_CASE("the host's pressure is told over all windows of the kernel, and in this tick") {
+    FakeHost host;
+    HostReader reader(host.roots());
+    reader.read(start);
+    host.tree.write("proc/pressure/memory",
+                    "some avg10=1.00 avg60=2.00 avg300=3.00 total=500000\n"
+                    "full avg10=0.50 avg60=0.60 avg300=0.70 total=0\n");
+    const HostState state = reader.read(start + 5s);
+    CHECK(quantity(state, Signal::host_memory_psi_some_60s) == ratio(0.02));
+    CHECK(quantity(state, Signal::host_memory_psi_some_300s) == ratio(0.03));
+    CHECK(quantity(state, Signal::host_memory_psi_full_60s).value == Approx(0.006));
+    CHECK(quantity(state, Signal::host_memory_psi_full_300s).value == Approx(0.007));
+    CHECK(quantity(state, Signal::host_memory_stall).value == Approx(0.1));
+}
+
+TEST_CASE("the chosen word stands in brackets") {
+    CHECK(chosen_word("always [madvise] never\n").value() == "madvise");
+    CHECK(chosen_word("[always] madvise never\n").value() == "always");
+    for (const char* wrong : {"", "always madvise never", "always [] never", "]always[", "[always"})
+        CHECK(chosen_word(wrong).absent().reason == Absence::malformed);
+}

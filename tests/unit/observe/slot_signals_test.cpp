@@ -16,6 +16,7 @@ SlotDelta five_seconds(Duration observed) {
     delta.elapsed = 5s;
     delta.observed = observed;
     delta.scheduler_observed = 5s;
+    delta.reclaim_observed = 5s;
     return delta;
 }
 SignalTable signals_of(const SlotDelta& delta) {
@@ -263,4 +264,22 @@ TEST_CASE("a slot is empty only when nothing at all was counted") {
     CHECK_FALSE(is_empty(other));
     other = delta, other.jitter[GT_MMAP].count = 1;
     CHECK_FALSE(is_empty(other));
+}
+
+TEST_CASE("direct reclaim is a distribution, and its share of the time is that of all threads together") {
+    SlotDelta delta = five_seconds(200ms);
+    for (int i = 0; i < 100; ++i) delta.reclaim.record(100ms);  // of two threads, all the time
+    const SignalTable table = signals_of(delta);
+    CHECK(distribution(table, Signal::reclaim_direct).count() == 100);
+    CHECK(quantity(table, Signal::reclaim_stall).value == Approx(2));
+    CHECK(quantity(signals_of(five_seconds(200ms)), Signal::reclaim_stall) == ratio(0));
+}
+
+TEST_CASE("without its probes direct reclaim is absent, whatever else is seen") {
+    SlotDelta delta = five_seconds(200ms);
+    delta.reclaim_observed = 0s;
+    const SignalTable table = signals_of(delta);
+    CHECK(absence(table, Signal::reclaim_direct) == Absence::not_attached);
+    CHECK(absence(table, Signal::reclaim_stall) == Absence::not_attached);
+    CHECK(table.get(Signal::runq).value.present());
 }

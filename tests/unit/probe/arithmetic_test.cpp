@@ -95,6 +95,7 @@ TEST_CASE("every counter of a slot has its difference") {
     record(now.netpoll_sleep, 3'000);
     record(now.timer_late, 3'000);
     record(now.runq, 3'000);
+    record(now.reclaim, 3'000);
     const SlotDelta delta = difference(now, before);
     REQUIRE(delta.switches == 5);
     REQUIRE(delta.migrations == 2);
@@ -118,6 +119,7 @@ TEST_CASE("every counter of a slot has its difference") {
     REQUIRE(delta.netpoll_sleep.count() == 1);
     REQUIRE(delta.timer_late.count() == 1);
     REQUIRE(delta.runq.count() == 1);
+    REQUIRE(delta.reclaim.count() == 1);
     REQUIRE(delta.blocked[GT_READ].count() == 0);
 }
 

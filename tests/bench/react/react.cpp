@@ -1,0 +1,227 @@
+// scripts/bench react: from a memory stall's beginning to the evaluation of a rule that reads it, with the real daemon,
+// a real Go server and a real stall in its cgroup. A tick would come only minutes later: what answers is the PSI
+// trigger.
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <atomic>
+#include <cstdio>
+#include <cstdlib>
+#include <filesystem>
+#include <fstream>
+#include <optional>
+#include <thread>
+#include <vector>
+
+#include "../child.h"
+#include "memory_stall.h"
+
+namespace gotuned::bench {
+namespace {
+
+using namespace std::chrono_literals;
+
+struct Arguments {
+    std::string build{}, config{};
+    bool json = false;
+    int rounds = 20;
+};
+
+/// A tenth of the window, as the daemon asks for it (main/pressure_watch.h): 500 ms, or without CAP_SYS_RESOURCE the 2
+/// s that the kernel grants instead. Status tells which.
+Duration window = 500ms;
+Duration threshold = 50ms;
+constexpr double goal = 1.2;  ///< windows, from the stall's beginning
+
+struct Round {
+    Duration from_stall{};     ///< from the first microsecond of stall that the kernel counted
+    Duration from_crossing{};  ///< from the stall being as long as the trigger asks for
+};
+
+Status write_rule(const std::string& folder) {
+    std::filesystem::create_directories(folder);
+    std::ofstream file(folder + "/react.yaml");
+    file << "version: 1\nrules:\n  - name: react\n    scope: cgroup\n    when: cgroup.memory.stall.rate > 0.1%\n"
+            "    mode: observe\n    adjust:\n      - knob: advise\n        text: It stalls.\n";
+    file.close();
+    if (!file) return fail("cannot write the rule", errno, folder);
+    return {};
+}
+
+/// Whether the daemon's status holds these words.
+bool says(const Arguments& arguments, const std::string& run, const std::string& words) {
+    const std::string command = arguments.build + "/gotunectl --run-dir '" + run +
+                                "' status --json 2>/dev/null | tr -d ' \n' | grep -qF '" + words + "'";
+    return std::system(command.c_str()) == 0;
+}
+
+/// Watches the cgroup's own counter, a thousand times a second.
+class StallClock {
+public:
+    explicit StallClock(const test::MemoryStall& stall)
+        : thread_([this, &stall] {
+              const std::uint64_t before = stall.pressure() ? *stall.pressure() : 0;
+              ready_ = true;
+              while (!stop_) {
+                  const auto now = stall.pressure();
+                  const MonoTime at = MonoClock::now();
+                  if (now && *now > before && began_ == MonoTime{}) began_ = at;
+                  if (now && std::chrono::microseconds(*now - before) >= threshold && crossed_ == MonoTime{})
+                      crossed_ = at;
+                  std::this_thread::sleep_for(1ms);
+              }
+          }) {
+        while (!ready_) std::this_thread::sleep_for(1ms);
+    }
+    StallClock(const StallClock&) = delete;
+    StallClock& operator=(const StallClock&) = delete;
+    ~StallClock() { stop(); }
+    void stop() {
+        stop_ = true;
+        if (thread_.joinable()) thread_.join();
+    }
+    /// After stop().
+    [[nodiscard]] MonoTime began() const { return began_; }
+    [[nodiscard]] MonoTime crossed() const { return crossed_; }
+
+private:
+    std::atomic<bool> stop_{false}, ready_{false};
+    MonoTime began_{}, crossed_{};
+    std::thread thread_;
+};
+
+Result<Round> one_round(const Arguments& arguments, const std::string& folder) {
+    std::filesystem::remove_all(folder);
+    if (auto written = write_rule(folder + "/rules"); !written) return fail(written.error());
+    std::string why;
+    const auto stall = test::MemoryStall::make("/var/tmp", why);
+    if (stall == nullptr) return fail("no memory stall can be made here: " + why);
+    auto server = Child::start({arguments.build + "/workloads/httpserver", "-listen", "127.0.0.1:0"});
+    if (!server) return fail(server.error());
+    if (auto ready = server->wait_for("\"ready\"", 5s); !ready) return fail(ready.error());
+    if (!stall->join(server->pid())) return fail("the server cannot be moved into the cgroup");
+    auto daemon = Child::start({arguments.build + "/gotuned",
+                                "run",
+                                "--config",
+                                folder + "/none.yaml",
+                                "--rulebook",
+                                folder + "/rules",
+                                "--packaged",
+                                folder + "/none",
+                                "--profiles",
+                                arguments.config + "/profiles",
+                                "--profile",
+                                "observe",
+                                "--listen",
+                                "127.0.0.1:0",
+                                "--state-dir",
+                                folder + "/state",
+                                "--run-dir",
+                                folder + "/run",
+                                "--tick",
+                                "5m"});
+    if (!daemon) return fail(daemon.error());
+    bool armed = false;
+    for (int i = 0; i < 50 && !armed; ++i) {
+        std::this_thread::sleep_for(100ms);
+        armed = says(arguments, folder + "/run", "\"pressure\":{\"by_host\":0,\"cgroups\":1,");
+    }
+    if (!armed) return fail("gotuned has no trigger on the cgroup: gotunectl status says why");
+    if (says(arguments, folder + "/run", "\"window_seconds\":2")) {
+        window = 2s;
+        threshold = 200ms;
+    }
+    StallClock clock(*stall);
+    stall->begin();
+    const auto told = daemon->wait_for("rule react for", 20s);
+    const MonoTime at = MonoClock::now();
+    clock.stop();
+    if (!told) return fail("the rule was not evaluated: " + told.error().what);
+    if (clock.began() == MonoTime{}) return fail("no stall was counted");
+    // The crossing is seen a millisecond late at most; the daemon cannot be earlier than it.
+    const MonoTime crossed = clock.crossed() == MonoTime{} ? at : clock.crossed();
+    return Round{at - clock.began(), at > crossed ? at - crossed : Duration::zero()};
+}
+
+struct Spread {
+    double p50 = 0, max = 0;
+};
+Spread milliseconds(std::vector<Duration> values) {
+    std::sort(values.begin(), values.end());
+    return {seconds(values[values.size() / 2]) * 1e3, seconds(values.back()) * 1e3};
+}
+
+Status react(const Arguments& arguments) {
+    std::string folder = (std::filesystem::temp_directory_path() / "gotuned-react-XXXXXX").string();
+    if (::mkdtemp(folder.data()) == nullptr) return fail("cannot make a folder", errno);
+    std::vector<Duration> from_stall, from_crossing;
+    Status done{};
+    for (int i = 0; i < arguments.rounds && done; ++i) {
+        const auto round = one_round(arguments, folder + "/round");
+        if (!round) {
+            done = fail(round.error());
+            break;
+        }
+        from_stall.push_back(round->from_stall);
+        from_crossing.push_back(round->from_crossing);
+        fmt::print(stderr, "round {:>2}: {:4.0f} ms from the stall's beginning, {:4.0f} ms from the threshold\n", i + 1,
+                   seconds(round->from_stall) * 1e3, seconds(round->from_crossing) * 1e3);
+    }
+    std::filesystem::remove_all(folder);
+    if (!done) return done;
+    const Spread stall = milliseconds(from_stall);
+    const Spread crossing = milliseconds(from_crossing);
+    const double windows = stall.max / (seconds(window) * 1e3);
+    fmt::print(stderr,
+               "from the stall's beginning: median {:.0f} ms, worst {:.0f} ms: {:.2f} of the trigger's window\n",
+               stall.p50, stall.max, windows);
+    if (arguments.json)
+        fmt::print(
+            "{{\"rounds\": {}, \"window_ms\": {:.0f}, \"threshold_ms\": {:.0f}, "
+            "\"react_ms\": {{\"p50\": {:.1f}, \"max\": {:.1f}}}, "
+            "\"from_threshold_ms\": {{\"p50\": {:.1f}, \"max\": {:.1f}}}, \"windows_max\": {:.3f}, "
+            "\"within\": {}}}\n",
+            arguments.rounds, seconds(window) * 1e3, seconds(threshold) * 1e3, stall.p50, stall.max, crossing.p50,
+            crossing.max, windows, windows <= goal);
+    return {};
+}
+
+std::optional<Arguments> parse(int argc, char** argv) {
+    Arguments arguments;
+    for (int i = 1; i < argc; ++i) {
+        const std::string name = argv[i];
+        if (name == "--json") {
+            arguments.json = true;
+            continue;
+        }
+        if (i + 1 == argc) return std::nullopt;
+        const std::string value = argv[++i];
+        if (name == "--build")
+            arguments.build = value;
+        else if (name == "--config")
+            arguments.config = value;
+        else if (name == "--rounds")
+            arguments.rounds = std::max(1, std::stoi(value));
+        else
+            return std::nullopt;
+    }
+    if (arguments.build.empty() || arguments.config.empty()) return std::nullopt;
+    return arguments;
+}
+
+}  // namespace
+}  // namespace gotuned::bench
+
+int main(int argc, char** argv) {
+    const auto arguments = gotuned::bench::parse(argc, argv);
+    if (!arguments) {
+        fmt::print(stderr, "usage: bench_react --build FOLDER --config FOLDER [--json] [--rounds N]\n");
+        return 2;
+    }
+    if (const auto done = gotuned::bench::react(*arguments); !done) {
+        fmt::print(stderr, "bench: {}\n", gotuned::to_string(done.error()));
+        return 1;
+    }
+    return 0;
+}
