@@ -151,13 +151,8 @@ Status SlotTable::watch(const ProcessId& process, MonoTime now, const Attachment
     auto lease = std::make_unique<Lease>();
     lease->slot = slot;
     lease->since = now;
-    lease->windows = attachment.windows.total(now);
-    lease->scheduler = attachment.scheduler.total(now);
-    lease->network = attachment.network.total(now);
-    lease->calls = attachment.calls.total(now);
-    lease->tcp = attachment.tcp.total(now);
+    lease->attached = attachment.totals(now);
     lease->swept_at = now;
-    lease->memory = attachment.memory.total(now);
     if (const auto owner = owners_.find(process.pid); owner != owners_.end())
         new_lease(*maps_.shared, leases_.at(owner->second)->slot);  // the threads that exec left behind count anew
     owners_[process.pid] = process;
@@ -228,20 +223,18 @@ SlotDelta SlotTable::take(Lease& lease, MonoTime now, const Attachment& attachme
     const bool same = lease.copies == none && std::memcmp(&copy, &lease.before, sizeof copy) == 0;
     SlotDelta delta = same ? SlotDelta{} : difference(copy, lease.before);
     delta.elapsed = now > lease.since ? now - lease.since : Duration::zero();
-    const Duration windows = attachment.windows.total(now);
-    const Duration scheduler = attachment.scheduler.total(now);
-    const Duration network = attachment.network.total(now);
-    delta.observed = std::clamp(windows - lease.windows, Duration::zero(), delta.elapsed);
-    delta.scheduler_observed = std::clamp(scheduler - lease.scheduler, Duration::zero(), delta.elapsed);
-    delta.network_observed = std::clamp(network - lease.network, Duration::zero(), delta.elapsed);
-    const Duration calls = attachment.calls.total(now);
-    delta.calls_observed = std::clamp(calls - lease.calls, Duration::zero(), delta.elapsed);
-    const Duration memory = attachment.memory.total(now);
-    delta.reclaim_observed = std::clamp(memory - lease.memory, Duration::zero(), delta.elapsed);
-    const Duration tcp = attachment.tcp.total(now);
-    delta.tcp_observed = std::clamp(tcp - lease.tcp, Duration::zero(), delta.elapsed);
+    using Totals = Attachment::Totals;
+    const Totals attached = attachment.totals(now);
+    const auto seen = [&](Duration Totals::* tier) {
+        return std::clamp(attached.*tier - lease.attached.*tier, Duration::zero(), delta.elapsed);
+    };
+    delta.observed = seen(&Totals::windows);
+    delta.scheduler_observed = seen(&Totals::scheduler);
+    delta.network_observed = seen(&Totals::network);
+    delta.calls_observed = seen(&Totals::calls);
+    delta.reclaim_observed = seen(&Totals::memory);
+    delta.tcp_observed = seen(&Totals::tcp);
     take_sweep(lease, copy.tcp, attachment.swept_at, delta.tcp);
-    lease.tcp = tcp;
     if (delta.elapsed > Duration::zero())
         lease.switches_per_second = static_cast<double>(delta.switches) / seconds(delta.elapsed);
     if (!same) {
@@ -250,11 +243,7 @@ SlotDelta SlotTable::take(Lease& lease, MonoTime now, const Attachment& attachme
         lease.before = copy;
     }
     lease.since = now;
-    lease.windows = windows;
-    lease.scheduler = scheduler;
-    lease.network = network;
-    lease.calls = calls;
-    lease.memory = memory;
+    lease.attached = attached;
     return delta;
 }
 

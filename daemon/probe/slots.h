@@ -34,9 +34,18 @@ struct Attachment {
     OpenTime network{};
     OpenTime tcp{};
     OpenTime calls{};
-    MonoTime swept_at{};  ///< of the last sweep over the sockets
     OpenTime memory{};
     OpenTime interrupts{};  ///< of the host, no slot's
+    MonoTime swept_at{};    ///< of the last sweep over the sockets
+
+    /// Of what feeds the slots.
+    struct Totals {
+        Duration windows{}, scheduler{}, network{}, tcp{}, calls{}, memory{};
+    };
+    [[nodiscard]] Totals totals(MonoTime now) const {
+        return {windows.total(now), scheduler.total(now), network.total(now),
+                tcp.total(now),     calls.total(now),     memory.total(now)};
+    }
 };
 
 /// A slot is leased to one process at a time. Each lease has a new number: what a program running on another CPU
@@ -66,12 +75,7 @@ private:
         double switches_per_second = 0;
         gt_slot before{};                               ///< counters at the last take
         MonoTime since{};                               ///< of the last take
-        Duration windows{};                             ///< the windows' total then
-        Duration scheduler{};                           ///< the scheduler programs' total then
-        Duration network{};                             ///< the network programs' total then
-        Duration calls{};                               ///< that of the failed calls' programs
-        Duration tcp{};                                 ///< the TCP programs' total then
-        Duration memory{};                              ///< that of the programs of direct reclaim
+        Attachment::Totals attached{};                  ///< then
         std::uint32_t sweep = 0;                        ///< the last one that was taken; 0: none
         MonoTime swept_at{};                            ///< when that was
         std::uint64_t segments = 0, retransmitted = 0;  ///< counted then

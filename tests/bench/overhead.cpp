@@ -8,6 +8,7 @@
 #include <filesystem>
 #include <optional>
 
+#include "arguments.h"
 #include "daemon_cost.h"
 #include "slices.h"
 
@@ -212,19 +213,8 @@ Status overhead(const Arguments& arguments) {
 
 std::optional<Arguments> parse(int argc, char** argv) {
     Arguments arguments;
-    for (int i = 1; i < argc; ++i) {
-        const std::string name = argv[i];
-        if (name == "--json") {
-            arguments.json = true;
-            continue;
-        }
-        if (i + 1 == argc) return std::nullopt;
-        const std::string value = argv[++i];
-        if (name == "--build")
-            arguments.build = value;
-        else if (name == "--config")
-            arguments.config = value;
-        else if (name == "--max-blocks")
+    const auto own = [&arguments](const std::string& name, const std::string& value) {
+        if (name == "--max-blocks")
             arguments.max_blocks = std::stoul(value);
         else if (name == "--min-blocks")
             arguments.min_blocks = std::stoul(value);
@@ -233,9 +223,10 @@ std::optional<Arguments> parse(int argc, char** argv) {
         else if (name == "--daemon-seconds")
             arguments.daemon_look = std::chrono::seconds(std::stoul(value));
         else
-            return std::nullopt;
-    }
-    if (arguments.build.empty() || arguments.config.empty()) return std::nullopt;
+            return false;
+        return true;
+    };
+    if (!read_arguments(argc, argv, arguments, own)) return std::nullopt;
     return arguments;
 }
 

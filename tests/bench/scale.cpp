@@ -17,6 +17,7 @@
 #include <sstream>
 #include <thread>
 
+#include "arguments.h"
 #include "base/files.h"
 #include "base/text.h"
 #include "child.h"
@@ -255,29 +256,19 @@ Status scale(const Arguments& arguments) {
 
 std::optional<Arguments> parse(int argc, char** argv) {
     Arguments arguments;
-    for (int i = 1; i < argc; ++i) {
-        const std::string name = argv[i];
-        if (name == "--json") {
-            arguments.json = true;
-            continue;
-        }
-        if (i + 1 == argc) return std::nullopt;
-        const std::string value = argv[++i];
-        if (name == "--build") {
-            arguments.build = value;
-        } else if (name == "--config") {
-            arguments.config = value;
-        } else if (name == "--seconds") {
+    const auto own = [&arguments](const std::string& name, const std::string& value) {
+        if (name == "--seconds") {
             arguments.look = std::chrono::seconds(std::stoul(value));
         } else if (name == "--processes") {
             arguments.processes.clear();
             for (const std::string_view one : split(value, ','))
                 arguments.processes.push_back(std::stoul(std::string(one)));
         } else {
-            return std::nullopt;
+            return false;
         }
-    }
-    if (arguments.build.empty() || arguments.config.empty()) return std::nullopt;
+        return true;
+    };
+    if (!read_arguments(argc, argv, arguments, own)) return std::nullopt;
     return arguments;
 }
 

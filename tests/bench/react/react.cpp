@@ -14,6 +14,7 @@
 #include <thread>
 #include <vector>
 
+#include "../arguments.h"
 #include "../child.h"
 #include "memory_stall.h"
 
@@ -189,24 +190,12 @@ Status react(const Arguments& arguments) {
 
 std::optional<Arguments> parse(int argc, char** argv) {
     Arguments arguments;
-    for (int i = 1; i < argc; ++i) {
-        const std::string name = argv[i];
-        if (name == "--json") {
-            arguments.json = true;
-            continue;
-        }
-        if (i + 1 == argc) return std::nullopt;
-        const std::string value = argv[++i];
-        if (name == "--build")
-            arguments.build = value;
-        else if (name == "--config")
-            arguments.config = value;
-        else if (name == "--rounds")
-            arguments.rounds = std::max(1, std::stoi(value));
-        else
-            return std::nullopt;
-    }
-    if (arguments.build.empty() || arguments.config.empty()) return std::nullopt;
+    const auto own = [&arguments](const std::string& name, const std::string& value) {
+        if (name != "--rounds") return false;
+        arguments.rounds = std::max(1, std::stoi(value));
+        return true;
+    };
+    if (!read_arguments(argc, argv, arguments, own)) return std::nullopt;
     return arguments;
 }
 
