@@ -3,6 +3,7 @@
 #pragma once
 
 #include <chrono>
+#include <cmath>
 #include <cstdint>
 
 namespace gotuned {
@@ -52,8 +53,7 @@ private:
 };
 
 inline double seconds(Duration duration) { return std::chrono::duration<double>(duration).count(); }
-inline Duration from_seconds(double value) {
-    return std::chrono::duration_cast<Duration>(std::chrono::duration<double>(value));
-}
+/// To the nearest nanosecond: what seconds() gave is the same duration again, as far as a double goes (some 100 days).
+inline Duration from_seconds(double value) { return Duration(std::llround(value * 1e9)); }
 
 }  // namespace gotuned

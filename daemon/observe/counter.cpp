@@ -22,7 +22,7 @@ Reading<double> Counter::per_second(const Reading<std::uint64_t>& value, MonoTim
 SignalReading Counter::signal(const Reading<std::uint64_t>& value, MonoTime now, Unit unit, double factor) {
     const auto growth = grow(value, now);
     if (!growth) return {growth.absent(), {}};
-    const auto window = std::chrono::duration_cast<Duration>(std::chrono::duration<double>(growth->seconds));
+    const Duration window = from_seconds(growth->seconds);
     return {SignalValue(Quantity{growth->per_second() * factor, unit}), {window, window}};
 }
 

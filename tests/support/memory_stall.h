@@ -1,10 +1,12 @@
-// A real memory stall, on demand: a cgroup of the unified hierarchy in which a child writes more page cache than it may
-// keep, so that the kernel makes it reclaim. The limit is the unified hierarchy's, or cgroup v1's where the memory
+// A real memory stall, on demand: a cgroup of the unified hierarchy in which a child reads more page cache than it may
+// keep, so that the kernel makes it reclaim: a quarter of the time or more, whatever the disk does, since the file is
+// one hole. The limit is the unified hierarchy's, or cgroup v1's where the memory
 // controller is still there (the child is in both). No test library here: the bench uses it, too.
 #pragma once
 
 #include <fcntl.h>
 #include <signal.h>
+#include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
@@ -28,7 +30,7 @@ public:
     /// page_cache: it reclaims and goes on; anonymous: it cannot, and the OOM killer ends it (without swap).
     enum class With : std::uint8_t { page_cache, anonymous };
     /// Null, with the reason, where no such cgroup can be made. `folder` is on a disk: its file's pages are what is
-    /// reclaimed.
+    /// reclaimed; those of a tmpfs could not be.
     static std::unique_ptr<MemoryStall> make(const std::string& folder, std::string& why,
                                              With with = With::page_cache) {
         std::unique_ptr<MemoryStall> made(new MemoryStall);
@@ -124,15 +126,19 @@ private:
         if (!put(folder_ + "/cgroup.procs", "0") || (!limited_.empty() && !put(limited_ + "/cgroup.procs", "0")))
             ::_exit(1);
         const int file = ::open(folder.c_str(), O_RDWR | O_TMPFILE | O_CLOEXEC, 0600);
-        const std::vector<char> block(megabyte, 'x');
         char go = 0;
         if (file < 0 || ::read(told, &go, 1) != 1) ::_exit(1);
         for (std::size_t i = 0; with_ == With::anonymous && i < 4 * limit_megabytes; ++i) {
             const auto* volatile kept = new std::vector<char>(megabyte, 'x');
             (void)kept;
         }
-        for (std::size_t i = 0;; i = (i + 1) % (4 * limit_megabytes))
-            if (::pwrite(file, block.data(), block.size(), static_cast<off_t>(i * megabyte)) < 0) ::_exit(1);
+        // Mapped pages are the dearest to take back.
+        constexpr std::size_t size = 4 * limit_megabytes * megabyte;
+        void* mapped =
+            ::ftruncate(file, size) == 0 ? ::mmap(nullptr, size, PROT_READ, MAP_SHARED, file, 0) : MAP_FAILED;
+        if (mapped == MAP_FAILED) ::_exit(1);
+        ::madvise(mapped, size, MADV_RANDOM);
+        for (std::size_t i = 0;; i = (i + 4096) % size) (void)static_cast<const volatile char*>(mapped)[i];
     }
 
     With with_ = With::page_cache;
