@@ -150,7 +150,7 @@ Metrics::~Metrics() = default;
 void Metrics::update(const SnapshotPtr& snapshot, const MetricsInput& input) {
     if (snapshot != state_->snapshot) {
         state_->take(snapshot);
-        state_->own.update(*snapshot, input);
+        state_->own.update(state_->snapshot.get(), *snapshot, input);
         state_->snapshot = snapshot;
         state_->keep_within_lines(snapshot->at);
     }
@@ -160,7 +160,7 @@ void Metrics::update(const SnapshotPtr& snapshot, const MetricsInput& input) {
 void Metrics::woken(const SnapshotPtr& snapshot, const Evaluation& evaluation, const PressureReport& pressure) {
     if (snapshot == state_->snapshot) return;
     state_->take(snapshot);
-    state_->own.woken(*snapshot, evaluation, pressure);
+    state_->own.woken(state_->snapshot.get(), *snapshot, evaluation, pressure);
     state_->snapshot = snapshot;
     state_->text.reset();
 }

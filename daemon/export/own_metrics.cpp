@@ -22,32 +22,55 @@ constexpr std::array standing_states{State::idle,      State::pending, State::fi
 constexpr std::array live_states{AdjustmentState::applied, AdjustmentState::kept, AdjustmentState::undo_deferred,
                                  AdjustmentState::drifted};
 
+/// Calls `f(was, is)` for what is not the very same object in both maps; null: it is not there.
+template <typename Key, typename State, typename F>
+void for_differences(const std::map<Key, std::shared_ptr<const State>>& before,
+                     const std::map<Key, std::shared_ptr<const State>>& now, F&& f) {
+    auto was = before.begin();
+    auto is = now.begin();
+    while (was != before.end() || is != now.end()) {
+        if (is == now.end() || (was != before.end() && was->first < is->first)) {
+            f((was++)->second.get(), nullptr);
+        } else if (was == before.end() || is->first < was->first) {
+            f(nullptr, (is++)->second.get());
+        } else {
+            if (was->second != is->second) f(was->second.get(), is->second.get());
+            ++was, ++is;
+        }
+    }
+}
+
 }  // namespace
 
-void OwnMetrics::update(const Snapshot& snapshot, const MetricsInput& input) {
+void OwnMetrics::update(const Snapshot* before, const Snapshot& snapshot, const MetricsInput& input) {
     input_ = input;
     input_.evaluation = nullptr;
     snapshot_at_ = snapshot.wall;
     standings_.clear();
     if (input.evaluation != nullptr) take_decisions(*input.evaluation, snapshot);
-    count_absences(snapshot);
+    count_absences(before, snapshot);
     take_exposure(snapshot);
     ticks_.record(input.cost.tick);
 }
 
-void OwnMetrics::woken(const Snapshot& snapshot, const Evaluation& evaluation, const PressureReport& pressure) {
+void OwnMetrics::woken(const Snapshot* before, const Snapshot& snapshot, const Evaluation& evaluation,
+                       const PressureReport& pressure) {
     snapshot_at_ = snapshot.wall;
     input_.pressure = pressure;
     standings_.clear();
     take_decisions(evaluation, snapshot);
-    count_absences(snapshot);
+    count_absences(before, snapshot);
 }
 
 void OwnMetrics::take_decisions(const Evaluation& evaluation, const Snapshot& snapshot) {
+    for (const auto& [rule, targets] : evaluation.targets) standings_[rule][State::idle] = targets;
     std::map<RuleOnTarget, Duration> held;
     for (const RuleStanding& standing : evaluation.standings) {
-        ++standings_[standing.rule][text(to_string(standing.state))];
-        held[{standing.rule, standing.target}] = standing.held;
+        if (standing.state == State::idle) continue;
+        auto& states = standings_[standing.rule];
+        ++states[standing.state];
+        if (states[State::idle] > 0) --states[State::idle];
+        if (standing.held > Duration::zero()) held[{standing.rule, standing.target}] = standing.held;
     }
     for (const auto& [unknown, count] : evaluation.unknowns) unknowns_[unknown] += count;
 
@@ -80,38 +103,47 @@ void OwnMetrics::take_decisions(const Evaluation& evaluation, const Snapshot& sn
                   [&](const auto& entry) { return !firing_.contains(entry.first) && !live.contains(entry.first); });
 }
 
-void OwnMetrics::count_absences(const Snapshot& snapshot) {
-    absent_.clear();
-    processes_ = cgroups_ = opted_out_ = 0;
-    const auto count = [this, &snapshot](const SignalTable& table, Scope scope) {
-        auto entry = table.all().begin();
-        for (const SignalInfo& signal : signals()) {
-            while (entry != table.all().end() && entry->first < signal.id) ++entry;
-            if (signal.scope != scope || (!signal.key.empty() && snapshot.host.keyed.contains(signal.id))) continue;
-            const bool set = entry != table.all().end() && entry->first == signal.id;
-            if (set && entry->second.value.present()) continue;
-            ++absent_[{signal.id, set ? entry->second.value.absent().reason : Absence::not_observed}];
-        }
-    };
-    count(snapshot.host.signals, Scope::host);
-    for (const auto& [id, cgroup] : snapshot.cgroups) {
-        ++cgroups_;
-        count(cgroup->signals, Scope::cgroup);
+void OwnMetrics::count_absences(const SignalTable& table, Scope scope, const Snapshot& snapshot, int times) {
+    auto entry = table.all().begin();
+    for (const SignalInfo& signal : signals()) {
+        while (entry != table.all().end() && entry->first < signal.id) ++entry;
+        if (signal.scope != scope || (!signal.key.empty() && snapshot.host.keyed.contains(signal.id))) continue;
+        const bool set = entry != table.all().end() && entry->first == signal.id;
+        if (set && entry->second.value.present()) continue;
+        absent_[{signal.id, set ? entry->second.value.absent().reason : Absence::not_observed}] += times;
     }
-    for (const auto& [id, process] : snapshot.processes) {
-        if (process->exited) continue;
-        ++processes_;
-        if (process->process->opted_out) ++opted_out_;
-        count(process->signals, Scope::process);
-    }
+}
+
+void OwnMetrics::count_process(const ProcessState& process, const Snapshot& snapshot, int times) {
+    if (process.exited) return;
+    processes_ += times;
+    if (process.process->opted_out) opted_out_ += times;
+    count_absences(process.signals, Scope::process, snapshot, times);
+}
+
+void OwnMetrics::count_absences(const Snapshot* before, const Snapshot& snapshot) {
+    static const Snapshot none{};
+    if (before == nullptr) before = &none;
+    // Of the thousands of a host, most are as they were.
+    for_differences(before->processes, snapshot.processes, [&](const ProcessState* was, const ProcessState* is) {
+        if (was != nullptr) count_process(*was, *before, -1);
+        if (is != nullptr) count_process(*is, snapshot, 1);
+    });
+    for_differences(before->cgroups, snapshot.cgroups, [&](const CgroupState* was, const CgroupState* is) {
+        if (was != nullptr) count_absences(was->signals, Scope::cgroup, *before, -1);
+        if (is != nullptr) count_absences(is->signals, Scope::cgroup, snapshot, 1);
+    });
+    if (before != &none) count_absences(before->host.signals, Scope::host, *before, -1);
+    count_absences(snapshot.host.signals, Scope::host, snapshot, 1);
+    cgroups_ = snapshot.cgroups.size();
+    std::erase_if(absent_, [](const auto& entry) { return entry.second == 0; });
 }
 
 void OwnMetrics::take_exposure(const Snapshot& snapshot) {
     // All processes are looked at by the same windows; one that was there for the whole tick has seen them all.
     Duration longest{};
     for (const auto& [id, process] : snapshot.processes)
-        for (const auto& [signal, reading] : process->signals.all())
-            if (info(signal).sampled) longest = std::max(longest, reading.exposure.observed);
+        longest = std::max(longest, process->signals.get(Signal::netpoll_poll_rate).exposure.observed);
     observed_seconds_ += seconds(longest);
 }
 
@@ -137,7 +169,7 @@ void OwnMetrics::write_rules(Families& families) const {
                    rulebook.last_good ? 1 : 0);
     for (const auto& [rule, states] : standings_)
         for (const State state : standing_states) {
-            const auto found = states.find(text(to_string(state)));
+            const auto found = states.find(state);
             families.gauge("gotuned_rule_state", "Targets by how the rule stands for them.",
                            {{"rule", rule}, {"state", text(to_string(state))}},
                            found == states.end() ? 0 : static_cast<double>(found->second));
@@ -275,12 +307,12 @@ void OwnMetrics::write(Families& families, std::size_t named_services) const {
     families.gauge("gotuned_build_info", "The version of gotuned.", {{"version", GOTUNED_VERSION}}, 1);
     families.gauge("gotuned_ready", "1 when ready: a rulebook runs and a Snapshot was taken.", {},
                    input_.ready ? 1 : 0);
-    const auto targets = [&families](const char* scope, std::size_t count) {
+    const auto targets = [&families](const char* scope, double count) {
         families.gauge("gotuned_targets", "What rules can be evaluated for: Go processes, their cgroups, the host.",
-                       {{"scope", scope}}, static_cast<double>(count));
+                       {{"scope", scope}}, count);
     };
-    targets("process", processes_);
-    targets("cgroup", cgroups_);
+    targets("process", static_cast<double>(processes_));
+    targets("cgroup", static_cast<double>(cgroups_));
     targets("host", 1);
     families.gauge("gotuned_targets_opted_out",
                    "Go processes that opted out (GOTUNED=off, X-Gotuned=off): seen, never touched.", {},

@@ -113,9 +113,7 @@ Status Daemon::Impl::start() {
         if (source) probe_source_ = std::move(*source);
     }
     if (probes_ && probes_->sysctl_fd() >= 0) {
-        auto source = loop_.on_io(probes_->sysctl_fd(), EPOLLIN, [this] {
-            probes_->drain_sysctl_writes([this](const SysctlWrite& write) { engine_->foreign_write(write); });
-        });
+        auto source = loop_.on_io(probes_->sysctl_fd(), EPOLLIN, [this] { take_foreign_writes(); });
         if (source) sysctl_source_ = std::move(*source);
     }
     if (auto scanned = processes_->scan(); !scanned) return scanned;
@@ -254,6 +252,7 @@ Status Daemon::Impl::open_engine() {
         }
     };
     auto source = loop_.on_io(engine_->completion_fd(), EPOLLIN, [this] {
+        take_foreign_writes();  // what was read back may be one of them: it was told before it was written
         engine_->complete();
         watch_held_sysctls();
     });

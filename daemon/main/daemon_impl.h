@@ -70,6 +70,7 @@ private:
     void tick();
     void woken(const std::set<CgroupId>& stalled);
     void tell_clock_steps();
+    void take_foreign_writes();
     void open_window();
     void close_window();
     void plan_probes();

@@ -1,4 +1,5 @@
 // The loop's work: one tick, the windows within it, events of the probes.
+#include <malloc.h>
 #include <sys/ioctl.h>
 #include <sys/resource.h>
 #include <unistd.h>
@@ -183,7 +184,14 @@ void Daemon::Impl::tick() {
     sample_costs(began);
     refresh_metrics(clock_.mono() - began);
     if (options_.table) print_table();
+    // What loading took (the kernel's types, the rulebook's text) is several times what stays.
+    constexpr std::uint64_t ticks_between_trims = 60;
+    if (snapshot_->sequence % ticks_between_trims == 2) ::malloc_trim(0);
     schedule_tick();
+}
+
+void Daemon::Impl::take_foreign_writes() {
+    if (probes_) probes_->drain_sysctl_writes([this](const SysctlWrite& write) { engine_->foreign_write(write); });
 }
 
 void Daemon::Impl::tell_clock_steps() {

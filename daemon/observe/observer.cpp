@@ -161,14 +161,18 @@ private:
         auto exited = std::move(exited_);
         exited_.clear();
         for (auto& [id, state] : exited) snapshot.processes.emplace(id, std::move(state));
-        for (auto& [id, watched] : processes_)
-            if (!snapshot.processes.contains(id)) watched.begin(context);
-        go_readings_.settle(*options_.clock);
+        std::vector<std::pair<ProcessId, WatchedProcess*>> asked;
         for (auto& [id, watched] : processes_) {
             // One that executed its own file anew has ended under this very identity: it begins with the next tick.
             if (snapshot.processes.contains(id)) continue;
-            snapshot.processes.emplace(id, watched.observe(context));
+            watched.begin(context);
+            if (watched.reads())
+                asked.emplace_back(id, &watched);
+            else
+                snapshot.processes.emplace(id, watched.observe(context));
         }
+        go_readings_.settle(*options_.clock);
+        for (const auto& [id, watched] : asked) snapshot.processes.emplace(id, watched->observe(context));
         namespaces_.end_tick();
     }
 
@@ -180,12 +184,14 @@ private:
     }
 
     void observe_cgroups(Snapshot& snapshot) {
-        for (auto& [id, watched] : cgroups_) watched.in_use = false;
+        for (auto& [id, watched] : cgroups_) watched.in_use = watched.active = false;
         for (const auto& [process, watched] : processes_) {
             const GoProcess& known = watched.process();
             if (known.cgroup_inode == 0) continue;
             const CgroupId id{known.cgroup_inode};
-            cgroups_.try_emplace(id, id, known.cgroup, known.unit).first->second.in_use = true;
+            WatchedCgroup& cgroup = cgroups_.try_emplace(id, id, known.cgroup, known.unit).first->second;
+            cgroup.in_use = true;
+            cgroup.active = cgroup.active || watched.reads();
         }
         std::erase_if(cgroups_, [](const auto& entry) { return !entry.second.in_use; });
         const MonoTime now = options_.clock->mono();

@@ -3,9 +3,18 @@
 #include <utility>
 
 namespace gotuned {
+namespace {
+
+constexpr Duration idle_look = std::chrono::seconds(15);
+
+}  // namespace
 
 std::shared_ptr<const CgroupState> WatchedCgroup::observe(const Roots& roots, const ControllerPlaces& places,
                                                           MonoTime now, Duration idle_reread) {
+    if (last_ != nullptr && quiet_ && !active && !touched_ && now - looked_at_ < idle_look &&
+        now - last_->read_at < idle_reread)
+        return last_;
+    looked_at_ = now;
     const auto usage = reader_.usage(roots);
     const bool ran = !usage || usage != usage_;
     usage_ = usage;

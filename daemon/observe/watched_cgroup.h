@@ -14,7 +14,8 @@ public:
     WatchedCgroup(CgroupId id, std::string path, std::string unit)
         : id_(id), unit_(std::move(unit)), reader_(id, std::move(path)) {}
 
-    /// The same object as before when no CPU time was used in the cgroup and its rates are settled.
+    /// The same object as before when no CPU time was used in the cgroup and its rates are settled. That nobody else
+    /// uses any in a quiet cgroup whose watched processes do not run is looked for each idle_look.
     std::shared_ptr<const CgroupState> observe(const Roots& roots, const ControllerPlaces& places, MonoTime now,
                                                Duration idle_reread);
     /// Between two ticks: the last state with memory and pressure read anew. Null: there is none yet, or the cgroup
@@ -23,13 +24,15 @@ public:
     [[nodiscard]] const CgroupReader& reader() const { return reader_; }
     /// Something was written to it: it is read at the next tick, whether something ran in it or not.
     void touch() { touched_ = true; }
-    bool in_use = true;  ///< some process was in it in this tick
+    bool in_use = true;   ///< some watched process was in it in this tick
+    bool active = false;  ///< some watched process in it ran in this tick, or may have
 
 private:
     CgroupId id_;
     std::string unit_;
     CgroupReader reader_;
     Reading<std::uint64_t> usage_{};
+    MonoTime looked_at_{};  ///< its CPU time was
     bool touched_ = false;
     bool quiet_ = false;  ///< nothing ran in the tick that last_ describes
     std::shared_ptr<const CgroupState> last_{};

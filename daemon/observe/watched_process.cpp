@@ -61,9 +61,9 @@ bool WatchedProcess::same_as_last(const SlotDelta& delta, MonoTime now, const Si
 void WatchedProcess::begin(const ReadingContext& context) {
     const MonoTime now = context.clock.mono();
     if (!watched_ && now - tried_at_ >= context.idle_reread) watch(context.probes, now);
-    delta_ = watched_ ? context.probes->take(process_->id, now) : SlotDelta{};
-    const bool seen_by_scheduler = delta_.scheduler_observed > Duration::zero();
-    active_ = delta_.switches > 0;
+    delta_ = std::make_unique<SlotDelta>(watched_ ? context.probes->take(process_->id, now) : SlotDelta{});
+    const bool seen_by_scheduler = delta_->scheduler_observed > Duration::zero();
+    active_ = delta_->switches > 0;
     if (!active_ && cpu_clock_) {
         // A thread that has a CPU of its own may run for long without a switch.
         const auto time = process_cpu_time(process_->id.pid);
@@ -78,7 +78,8 @@ void WatchedProcess::begin(const ReadingContext& context) {
 
 std::shared_ptr<const ProcessState> WatchedProcess::observe(const ReadingContext& context) {
     const MonoTime now = context.clock.mono();
-    const SlotDelta delta = std::exchange(delta_, {});
+    const std::unique_ptr<SlotDelta> taken = std::move(delta_);
+    const SlotDelta& delta = *taken;
     if (reads_) net_namespace_ = context.namespaces.of(process_->id.pid);
     const SignalReading udp = net_namespace_
                                   ? context.namespaces.udp_rcvbuf_errors(*net_namespace_, process_->id.pid, context.now)

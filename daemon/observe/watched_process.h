@@ -61,6 +61,8 @@ public:
     /// Ends the watch: the state of the Snapshot in which it is exited, with the last differences.
     std::shared_ptr<const ProcessState> finish(Probes* probes, const SlotAbsences& absences, MonoTime now);
 
+    /// After begin(): whether it is read in this tick, and what is asked of its runtime must settle before observe().
+    [[nodiscard]] bool reads() const { return reads_; }
     [[nodiscard]] const GoProcess& process() const { return *process_; }
     [[nodiscard]] const std::string& service() const { return service_; }
 
@@ -97,9 +99,9 @@ private:
     GoroutineWatch goroutines_{};
     std::string version_{};  ///< the runtime's own words, where the executable has none
 
-    SlotDelta delta_{};    ///< begin()'s
-    bool active_ = false;  ///< likewise
-    bool reads_ = false;   ///< likewise
+    std::unique_ptr<SlotDelta> delta_{};  ///< begin()'s, until observe()
+    bool active_ = false;                 ///< likewise
+    bool reads_ = false;                  ///< likewise
 
     std::shared_ptr<const ProcessState> last_{};
     bool last_empty_ = false;  ///< nothing was counted in the last tick

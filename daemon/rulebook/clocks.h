@@ -21,6 +21,8 @@ public:
     [[nodiscard]] bool satisfied(Duration needed) const { return true_now_ && held_ >= needed; }
     [[nodiscard]] Duration held() const { return held_; }
     void reset() { *this = HoldClock{}; }
+    /// As a new one: what it counts has been false, or was never known.
+    [[nodiscard]] bool at_rest() const { return !running_; }
 
 private:
     static constexpr int patience = 2;  ///< unknown Snapshots in a row over which the clock stands still

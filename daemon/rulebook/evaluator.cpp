@@ -4,9 +4,11 @@
 
 #include <algorithm>
 #include <set>
+#include <utility>
 
 #include "rulebook/precedence.h"
 #include "rulebook/pressure_rules.h"
+#include "rulebook/rule_needs.h"
 #include "rulebook/rule_state.h"
 #include "rulebook/rule_targets.h"
 
@@ -27,8 +29,19 @@ public:
         if (snapshot_.woken_for) return run_woken();
         ++memory_.round;
         end_orphans();
-        for (const Rule* rule : by_precedence(rulebook_))
-            for (const TargetId& target : targets_.of(*rule)) step(*rule, target);
+        if (std::exchange(memory_.rules, rulebook_.rules.data()) != rulebook_.rules.data()) memory_.judged.clear();
+        for (const Rule* rule : by_precedence(rulebook_)) {
+            const bool follows = follows_from_state(*rule);
+            const auto targets = targets_.of(*rule);
+            out_.targets[rule->name] = targets.size();
+            for (const TargetId& target : targets) {
+                if (follows)
+                    step_if_changed(*rule, target);
+                else
+                    step(*rule, target);
+            }
+        }
+        std::erase_if(memory_.judged, [this](const auto& entry) { return entry.second.round != memory_.round; });
         std::erase_if(memory_.cells, [this](const auto& entry) { return entry.second.round != memory_.round; });
         std::erase_if(memory_.unmatched, [this](const auto& entry) {
             return std::none_of(snapshot_.adjustments.begin(), snapshot_.adjustments.end(),
@@ -120,8 +133,48 @@ private:
         return {};
     }
 
-    void step(const Rule& rule, const TargetId& target) {
-        Cell& cell = memory_.cells[{rule.name, target}];
+    /// A rule that was idle for a target still is while the target's state is the very same.
+    void step_if_changed(const Rule& rule, const TargetId& target) {
+        JudgedTarget& judged = judged_as_of_now(target);
+        const auto place = static_cast<std::size_t>(&rule - rulebook_.rules.data());
+        if (judged.idle[place] && (live_.empty() || !live_.contains({rule.name, target}))) return;
+        judged.idle[place] = step(rule, target) == RuleStanding::State::idle;
+    }
+    JudgedTarget& judged_as_of_now(const TargetId& target) {
+        JudgedTarget& judged = memory_.judged[target];
+        if (judged.round == memory_.round) return judged;
+        judged.round = memory_.round;
+        std::shared_ptr<const ProcessState> process;
+        if (const auto* id = std::get_if<ProcessId>(&target))
+            if (const auto found = snapshot_.processes.find(*id); found != snapshot_.processes.end())
+                process = found->second;
+        std::shared_ptr<const CgroupState> cgroup;
+        if (const auto found = snapshot_.cgroups.find(CgroupId{targets_.cgroup_inode(target)});
+            found != snapshot_.cgroups.end())
+            cgroup = found->second;
+        if (judged.process == process && judged.cgroup == cgroup && judged.idle.size() == rulebook_.rules.size())
+            return judged;
+        judged.process = std::move(process);
+        judged.cgroup = std::move(cgroup);
+        judged.idle.assign(rulebook_.rules.size(), false);
+        return judged;
+    }
+
+    RuleStanding::State step(const Rule& rule, const TargetId& target) {
+        RuleAndTarget key{rule.name, target};
+        const auto known = memory_.cells.find(key);
+        Cell fresh;
+        Cell& cell = known == memory_.cells.end() ? fresh : known->second;
+        const RuleStanding::State state = look(rule, target, cell);
+        if (known != memory_.cells.end() && cell.empty()) {
+            memory_.cells.erase(known);
+        } else if (known == memory_.cells.end() && !cell.empty()) {
+            memory_.cells.emplace(std::move(key), std::move(fresh));
+        }
+        return state;
+    }
+
+    RuleStanding::State look(const Rule& rule, const TargetId& target, Cell& cell) {
         cell.round = memory_.round;
         const bool news = !cell.evaluated || snapshot_.at > cell.last;
         const auto& groups = groups_of(rule, target);
@@ -159,22 +212,32 @@ private:
                 standing.yields_to = blocker;
             }
         }
-        out_.standings.push_back(std::move(standing));
+        // Between two ticks the idle ones are told, too: what was carried on of them is over.
+        const RuleStanding::State state = standing.state;
+        if (state != RuleStanding::State::idle || snapshot_.woken_for) out_.standings.push_back(std::move(standing));
+        return state;
     }
 
     static void observe(const Rule& rule, Cell& cell, const EvaluationContext& plain, const EvaluationContext& live) {
-        const auto take = [](const ExpressionPtr& expression, SeriesMemory& series, const EvaluationContext& context) {
-            if (expression != nullptr) expression->observe(context, series.of(expression));
+        const auto remembers = [](const ExpressionPtr& expression) {
+            return expression != nullptr && expression->remembers();
+        };
+        const auto take = [&](const ExpressionPtr& expression, SeriesMemory& series, const EvaluationContext& context) {
+            if (remembers(expression)) expression->observe(context, series.of(expression));
         };
         take(rule.when, cell.when, plain);
         take(rule.verify.expect, cell.expect, live);
         take(rule.undo_when, cell.undo_when, live);
-        cell.to.resize(rule.adjust.size());
-        for (std::size_t i = 0; i < rule.adjust.size(); ++i) take(rule.adjust[i].to, cell.to[i], plain);
-        const auto arguments =
-            rule.verify.expect == nullptr ? std::vector<ExpressionPtr>() : rule.verify.expect->before_arguments();
-        cell.before.resize(arguments.size());
-        for (std::size_t i = 0; i < arguments.size(); ++i) take(arguments[i], cell.before[i], plain);
+        for (std::size_t i = 0; i < rule.adjust.size(); ++i)
+            if (remembers(rule.adjust[i].to)) take(rule.adjust[i].to, at(cell.to, i), plain);
+        if (rule.verify.expect == nullptr) return;
+        const auto& arguments = rule.verify.expect->before_arguments();
+        for (std::size_t i = 0; i < arguments.size(); ++i)
+            if (remembers(arguments[i])) take(arguments[i], at(cell.before, i), plain);
+    }
+    static SeriesMemory& at(std::vector<SeriesMemory>& all, std::size_t index) {
+        if (all.size() <= index) all.resize(index + 1);
+        return all[index];
     }
 
     static Reading<Value> value(const ExpressionPtr& expression, SeriesMemory& series,
@@ -300,13 +363,13 @@ private:
         for (std::size_t i = 0; i < rule.adjust.size(); ++i) {
             const Adjust& line = rule.adjust[i];
             PlannedWrite write{line.knob, {}, line.placement, line.text, line.least, line.most};
-            if (line.to != nullptr) write.to = value(line.to, cell.to[i], context);
+            if (line.to != nullptr) write.to = value(line.to, at(cell.to, i), context);
             made.writes.push_back(std::move(write));
         }
         if (rule.verify.expect != nullptr) {
-            const auto arguments = rule.verify.expect->before_arguments();
+            const auto& arguments = rule.verify.expect->before_arguments();
             for (std::size_t i = 0; i < arguments.size(); ++i)
-                made.before[arguments[i]->print()] = value(arguments[i], cell.before[i], context);
+                made.before[arguments[i]->print()] = value(arguments[i], at(cell.before, i), context);
         }
         claims_.fires(rule, target);
         fires_.push_back(std::move(made));

@@ -66,7 +66,9 @@ std::string_view to_string(RuleStanding::State state);
 
 struct Evaluation {
     std::vector<Decision> decisions{};
+    /// A rule is idle for a target that is not here.
     std::vector<RuleStanding> standings{};
+    std::map<std::string, std::size_t> targets{};  ///< for how many a rule was evaluated
     /// Unknown conditions by rule and reason, in this evaluation.
     std::map<std::pair<std::string, Absence>, std::uint64_t> unknowns{};
 };

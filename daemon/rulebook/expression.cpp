@@ -32,13 +32,15 @@ public:
         if (!checked_.series.empty()) observe_tree(*root_, context, state);
     }
     [[nodiscard]] std::shared_ptr<ExpressionState> make_state() const override {
-        return std::make_shared<ExpressionState>(checked_);
+        static const auto nothing = std::make_shared<ExpressionState>(Checked{});
+        return remembers() ? std::make_shared<ExpressionState>(checked_) : nothing;
     }
+    [[nodiscard]] bool remembers() const override { return !checked_.series.empty(); }
     [[nodiscard]] std::shared_ptr<ExpressionState> copy_state(const ExpressionState& state) const override {
-        return std::make_shared<ExpressionState>(state);
+        return remembers() ? std::make_shared<ExpressionState>(state) : make_state();
     }
     [[nodiscard]] std::optional<Value> constant() const override { return constant_; }
-    [[nodiscard]] std::vector<std::shared_ptr<const Expression>> before_arguments() const override { return before_; }
+    [[nodiscard]] const std::vector<ExpressionPtr>& before_arguments() const override { return before_; }
     [[nodiscard]] Needs needs() const override {
         Needs needs;
         collect(*root_, needs);

@@ -75,12 +75,14 @@ public:
     /// Takes this Snapshot into the series; called once a Snapshot whether or not the value is needed.
     virtual void observe(const EvaluationContext& context, ExpressionState& state) const = 0;
     [[nodiscard]] virtual std::shared_ptr<ExpressionState> make_state() const = 0;
+    /// Whether there is anything to remember: a function over a window, or rate().
+    [[nodiscard]] virtual bool remembers() const = 0;
     /// A copy that shares nothing: for plan.
     [[nodiscard]] virtual std::shared_ptr<ExpressionState> copy_state(const ExpressionState& state) const = 0;
     /// The value when it does not depend on a Snapshot (literals and arithmetic of them).
     [[nodiscard]] virtual std::optional<Value> constant() const = 0;
     /// The arguments of before(x) inside, printed: main captures their values when the rule fires.
-    [[nodiscard]] virtual std::vector<std::shared_ptr<const Expression>> before_arguments() const = 0;
+    [[nodiscard]] virtual const std::vector<std::shared_ptr<const Expression>>& before_arguments() const = 0;
     /// Signals, sysctls, environment names, knobs of original(), samples of app(), queries of prometheus() that are
     /// read.
     struct Needs {

@@ -3,30 +3,12 @@
 #include <algorithm>
 #include <set>
 
+#include "rulebook/rule_needs.h"
+
 namespace gotuned {
-namespace {
-
-/// What is read, with all that is no signal among the sysctls.
-Expression::Needs needs_of(const Rule& rule) {
-    Expression::Needs all;
-    const auto take = [&all](const ExpressionPtr& expression) {
-        if (expression == nullptr) return;
-        Expression::Needs needs = expression->needs();
-        all.signals.merge(needs.signals);
-        for (auto* more : {&needs.sysctls, &needs.app, &needs.queries}) all.sysctls.merge(*more);  // none is new
-    };
-    take(rule.when);
-    take(rule.verify.expect);
-    take(rule.undo_when);
-    for (const Adjust& line : rule.adjust) take(line.to);
-    return all;
-}
-
-}  // namespace
-
 bool answers_pressure(const Rule& rule) {
     const Expression::Needs needs = needs_of(rule);
-    return needs.sysctls.empty() && !needs.signals.empty() &&
+    return needs.sysctls.empty() && needs.app.empty() && needs.queries.empty() && !needs.signals.empty() &&
            std::all_of(needs.signals.begin(), needs.signals.end(), [](Signal id) { return answers_pressure(id); });
 }
 
@@ -47,6 +29,9 @@ Evaluation carried_on(const Evaluation& last, const Evaluation& woken) {
     std::set<Key> judged;
     for (const RuleStanding& standing : woken.standings) judged.insert({standing.rule, standing.target});
     Evaluation out = woken;
+    out.targets = last.targets;
+    std::erase_if(out.standings,
+                  [](const RuleStanding& standing) { return standing.state == RuleStanding::State::idle; });
     for (const RuleStanding& standing : last.standings)
         if (!judged.contains({standing.rule, standing.target})) out.standings.push_back(standing);
     for (const Decision& decision : last.decisions)

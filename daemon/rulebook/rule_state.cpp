@@ -49,6 +49,7 @@ bool same(const Verify& a, const Verify& b) {
 }  // namespace
 
 void carry_over(const Rulebook& before, const Rulebook& after, RuleState& state) {
+    state.data().judged.clear();
     auto& cells = state.data().cells;
     for (auto entry = cells.begin(); entry != cells.end();) {
         const Rule* was = before.find(entry->first.first);

@@ -1,6 +1,7 @@
 // The evaluator's memory, by rule and target. Plain data: copied by RuleState::clone(), adapted by carry_over().
 #pragma once
 
+#include <algorithm>
 #include <map>
 #include <memory>
 #include <vector>
@@ -24,6 +25,7 @@ public:
     ExpressionState& of(const ExpressionPtr& expression);
     /// For explain, which changes nothing: a fresh state when there is none of this expression.
     [[nodiscard]] std::shared_ptr<const ExpressionState> look(const ExpressionPtr& expression) const;
+    [[nodiscard]] bool empty() const { return expression_ == nullptr || !expression_->remembers(); }
 
 private:
     [[nodiscard]] bool fits(const ExpressionPtr& expression) const;
@@ -37,7 +39,8 @@ struct GroupMemory {
     HoldClock undo_clock{};
 };
 
-/// What is remembered of one rule for one target.
+/// What is remembered of one rule for one target. Most rules are false for most targets and remember nothing of them:
+/// those have no cell.
 struct Cell {
     SeriesMemory when{}, expect{}, undo_when{};
     std::vector<SeriesMemory> to{};      ///< by the line of `adjust`
@@ -49,9 +52,28 @@ struct Cell {
     bool fires = false;       ///< at the last evaluation
     MonoTime last{};          ///< of the last evaluation
     std::uint64_t round = 0;  ///< in which evaluation it was last used
+
+    [[nodiscard]] bool empty() const {
+        const auto none = [](const std::vector<SeriesMemory>& all) {
+            return std::all_of(all.begin(), all.end(), [](const SeriesMemory& one) { return one.empty(); });
+        };
+        return clock.at_rest() && groups.empty() && when.empty() && expect.empty() && undo_when.empty() && none(to) &&
+               none(before);
+    }
+};
+
+/// What a target was when its rules were last judged, and which of those that follow from that alone were idle: they
+/// are as long as it is the same.
+struct JudgedTarget {
+    std::shared_ptr<const ProcessState> process{};
+    std::shared_ptr<const CgroupState> cgroup{};
+    std::vector<bool> idle{};  ///< by the place in Rulebook::rules
+    std::uint64_t round = 0;
 };
 
 struct RuleState::Data {
+    std::map<TargetId, JudgedTarget> judged{};
+    const Rule* rules = nullptr;  ///< of the rulebook that judged
     std::map<RuleAndTarget, Cell> cells{};
     std::map<std::int64_t, int>
         unmatched{};  ///< live groups whose target does not match: in how many Snapshots in a row

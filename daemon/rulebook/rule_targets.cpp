@@ -45,6 +45,7 @@ bool RuleTargets::matched(const Rule& rule, const ProcessId& id) {
 }
 
 std::vector<TargetId> RuleTargets::of(const Rule& rule) {
+    std::vector<TargetId> processes;  // in order already
     std::set<TargetId> found;
     std::set<TargetId> untouchable;  // cgroups with a process that opted out: what is turned there would touch it
     for (const auto& [id, state] : snapshot_.processes) {
@@ -58,7 +59,7 @@ std::vector<TargetId> RuleTargets::of(const Rule& rule) {
         if (!matched(rule, id)) continue;
         switch (rule.scope) {
             case Scope::process:
-                found.insert(id);
+                processes.emplace_back(id);
                 break;
             case Scope::cgroup:
                 if (snapshot_.cgroups.count(cgroup) > 0) found.insert(cgroup);
@@ -68,6 +69,7 @@ std::vector<TargetId> RuleTargets::of(const Rule& rule) {
                 break;
         }
     }
+    if (rule.scope == Scope::process) return processes;
     if (rule.scope == Scope::host && rule.targets.empty()) found.insert(HostId{});
     if (rule.scope == Scope::cgroup)
         for (const TargetId& cgroup : untouchable) found.erase(cgroup);

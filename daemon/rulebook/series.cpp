@@ -21,26 +21,30 @@ bool Series::begin(const Sample& sample) {
     if (!started_) since_ = std::min(sample.from, sample.to);
     started_ = true;
     last_ = sample.to;
-    while (!points_.empty() && points_.front().to <= last_ - window_) points_.pop_front();
+    const auto inside = [this](const Point& point) { return point.to > last_ - window_; };
+    points_.erase(points_.begin(), std::find_if(points_.begin(), points_.end(), inside));
     return true;
 }
 
-Series::Point& Series::point_for(const Sample& sample) {
-    const Duration slot = window_ / points_a_window;
-    if (points_.empty() || sample.to - points_.back().from > slot) {
-        Point point{};
-        point.from = points_.empty() ? sample.from : std::max(sample.from, points_.back().to);
-        point.to = sample.to;
-        point.maximum = -unlimited_value;
-        points_.push_back(point);
+Series::Point& Series::point_for(const Sample& sample, MonoTime from, bool same) {
+    if (!points_.empty()) {
+        Point& last = points_.back();
+        const bool goes_on = last.steady && same && from == last.to;
+        if (goes_on || sample.to - last.from <= window_ / points_a_window) {
+            last.steady = goes_on;
+            last.to = sample.to;
+            return last;
+        }
     }
-    points_.back().to = sample.to;
+    Point point{};
+    point.from = points_.empty() ? sample.from : std::max(sample.from, points_.back().to);
+    point.to = sample.to;
+    points_.push_back(std::move(point));
     return points_.back();
 }
 
 void Series::add(const Sample& sample, const Reading<double>& value) {
-    const MonoTime before = last_;
-    const bool first = !started_;
+    const MonoTime from = started_ ? std::max(sample.from, last_) : sample.from;
     if (!begin(sample)) return;
     if (window_ == Duration::zero()) {
         previous_ = std::move(latest_);
@@ -51,25 +55,32 @@ void Series::add(const Sample& sample, const Reading<double>& value) {
         why_ = value.absent();
         return;
     }
-    const double length = seconds(sample.to - (first ? sample.from : std::max(sample.from, before)));
-    Point& point = point_for(sample);
+    Point& point = point_for(sample, from, !points_.empty() && points_.back().maximum == *value);
     point.maximum = std::max(point.maximum, *value);
+    const double length = seconds(sample.to - from);
     if (length <= 0) return;  // the first Snapshot stands for no time
     point.known += length;
     point.sum += *value * length;
 }
 
 void Series::add(const Sample& sample, const Reading<DistributionPtr>& value, double raw, Duration observed) {
-    const MonoTime before = last_;
-    const bool first = !started_;
+    const MonoTime from = started_ ? std::max(sample.from, last_) : sample.from;
     if (!begin(sample)) return;
     if (!value) {
         why_ = value.absent();
         return;
     }
-    Point& point = point_for(sample);
-    point.known += std::max(0.0, seconds(sample.to - (first ? sample.from : std::max(sample.from, before))));
-    if (*value != nullptr) point.merged.add(**value);
+    const bool none = *value == nullptr || **value == Distribution{};
+    Point& point = point_for(sample, from, none && !points_.empty() && points_.back().merged == nullptr);
+    if (!none) point.steady = false;
+    point.known += std::max(0.0, seconds(sample.to - from));
+    if (!none && point.merged == nullptr) {
+        point.merged = *value;
+    } else if (!none) {
+        auto both = std::make_shared<Distribution>(*point.merged);
+        both->add(**value);
+        point.merged = std::move(both);
+    }
     point.raw += raw;
     point.observed += observed;
 }
@@ -131,9 +142,9 @@ Reading<double> Series::quantile(double q, bool sampled) const {
     double raw = 0;
     Duration observed{};
     for (const Point& point : points_) {
-        merged.add(point.merged);
+        if (point.merged != nullptr) merged.add(*point.merged);
         raw += point.raw;
-        observed += point.observed;
+        observed += point.steady ? from_seconds(seconds(point.observed) * share_inside(point)) : point.observed;
     }
     if (sampled && observed < least_exposure)
         return Absent{Absence::low_exposure, fmt::format("looked at for {}", to_string(time(observed)))};

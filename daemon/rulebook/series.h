@@ -1,9 +1,9 @@
 // The memory behind rate(), avg(), max_over() and p99(…, 1m): for each widened function of one expression and one
 // target, what was seen over its window. Bounded: at most about 60 points a series however short the tick, because
-// points that lie within one sixtieth of the window are merged (the window's far edge is then exact to that much).
+// points that lie within one sixtieth of the window are merged (the window's far edge is then exact to that much). A
+// value that stays as it is needs one point however long it does: what falls out of the window is a share of it.
 #pragma once
 
-#include <deque>
 #include <optional>
 #include <vector>
 
@@ -45,14 +45,16 @@ private:
         MonoTime from{}, to{};
         double known = 0;  ///< seconds that `sum` stands for
         double sum = 0;    ///< value × seconds
-        double maximum = 0;
-        Distribution merged{};
+        double maximum = -unlimited_value;
+        bool steady = true;        ///< one value, or no event, all the time
+        DistributionPtr merged{};  ///< null: no event
         double raw = 0;
         Duration observed{};
     };
-    /// Null when this sample is not news (seen already, or older).
+    /// False when this sample is not news (seen already, or older).
     bool begin(const Sample& sample);
-    Point& point_for(const Sample& sample);
+    /// The last point when the sample goes on from it and is `same`, or lies close enough; else a new one.
+    Point& point_for(const Sample& sample, MonoTime from, bool same);
     [[nodiscard]] std::optional<Absent> unknown() const;
     [[nodiscard]] double share_inside(const Point& point) const;
 
@@ -62,7 +64,7 @@ private:
     MonoTime since_{};  ///< watched from here on
     MonoTime last_{};
     Absent why_{};  ///< of the latest value that was missing
-    std::deque<Point> points_{};
+    std::vector<Point> points_{};
     struct Seen {
         MonoTime at{};
         Reading<double> value{};

@@ -109,6 +109,7 @@ struct Host {
         RuleStanding standing;
         standing.rule = "raise-nofile-before-emfile";
         evaluation.standings = {standing};
+        evaluation.targets = {{standing.rule, 1}};
         evaluation.unknowns[{standing.rule, Absence::no_data}] = 1;
         Decision decision;
         decision.rule = standing.rule;

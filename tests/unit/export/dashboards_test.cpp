@@ -34,6 +34,7 @@ std::set<std::string> known_metrics() {
     keep.kind = DecisionKind::keep;
     keep.verified = true;
     evaluation.standings = {standing};
+    evaluation.targets = {{standing.rule, 1}};
     evaluation.decisions = {fire, keep};
     evaluation.unknowns[{"r", Absence::no_data}] = 1;
     world.input.evaluation = &evaluation;

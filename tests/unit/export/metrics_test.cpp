@@ -285,13 +285,14 @@ TEST_CASE("a firing counts once while it is repeated, and verification is timed 
     standing.held = 5s;
     evaluation.decisions = {decision};
     evaluation.standings = {standing};
+    evaluation.targets = {{standing.rule, 3}};
     evaluation.unknowns[{"raise-nofile", Absence::low_exposure}] = 2;
     world.input.evaluation = &evaluation;
     world.tell(metrics);
     world.tell(metrics);
     CHECK(sample(metrics, "gotuned_decisions_total{rule=\"raise-nofile\"}") == 1);
     CHECK(sample(metrics, "gotuned_rule_state{rule=\"raise-nofile\",state=\"firing\"}") == 1);
-    CHECK(sample(metrics, "gotuned_rule_state{rule=\"raise-nofile\",state=\"idle\"}") == 0);
+    CHECK(sample(metrics, "gotuned_rule_state{rule=\"raise-nofile\",state=\"idle\"}") == 2);
     CHECK(sample(metrics, "gotuned_unknown_conditions_total{rule=\"raise-nofile\",reason=\"low_exposure\"}") == 4);
 
     LiveAdjustment live;

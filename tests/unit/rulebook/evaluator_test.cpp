@@ -1,6 +1,7 @@
 // When a rule fires, and for whom.
 #include "rulebook/evaluator.h"
 
+#include "rulebook/rule_state.h"
 #include "rules.h"
 
 using namespace gotuned;
@@ -17,6 +18,30 @@ TEST_CASE("a rule for 0s fires at the first Snapshot where its condition is true
     scene.look();
     CHECK(scene.fired());
     CHECK(scene.standing().state == RuleStanding::State::firing);
+}
+
+TEST_CASE("an idle rule remembers nothing of a target, and sees when its state is another") {
+    Scene scene({rule()});
+    scene.roomy();
+    for (int i = 0; i < 3; ++i) {
+        scene.look();
+        CHECK(scene.last.targets.at("raise-nofile") == 1);
+        CHECK(scene.last.standings.empty());
+        CHECK(scene.state.data().cells.empty());
+        CHECK(scene.state.data().judged.size() == 1);
+    }
+    scene.full();
+    scene.look();
+    CHECK(scene.fired());
+    scene.blind();
+    scene.look();
+    CHECK(scene.last.unknowns.size() == 1);
+    scene.look();
+    CHECK(scene.last.unknowns.size() == 1);  // each time anew
+    scene.world.snapshot.processes.clear();
+    scene.look();
+    CHECK(scene.state.data().judged.empty());
+    CHECK(scene.last.targets.at("raise-nofile") == 0);
 }
 
 TEST_CASE("a rule for 5s at a tick of 5s fires at the second Snapshot") {

@@ -163,6 +163,36 @@ TEST_CASE("a series holds few points however short the tick") {
     CHECK(*series.maximum() == 3.0);
 }
 
+TEST_CASE("what stays as it is takes one point, and leaves the window bit by bit") {
+    Series series(Checked::Series{1min, false});
+    MonoTime at = start;
+    const auto add = [&](double value, int times) {
+        for (int i = 0; i < times; ++i, at += 5s) series.add(Sample{at, at + 5s}, Reading<double>(value));
+    };
+    add(4, 30);
+    CHECK(series.points() == 1);
+    add(10, 6);
+    CHECK(series.points() == 2);
+    CHECK(*series.average() == Approx(7));  // half a minute of each
+    add(4, 3);
+    CHECK(series.points() == 3);
+    CHECK(*series.average() == Approx((4 * 15 + 10 * 30 + 4 * 15) / 60.0));
+    CHECK(*series.maximum() == 10);
+    // A gap ends a run, and is not known.
+    series.add(Sample{at, at + 20s}, Reading<double>(Absence::vanished));
+    at += 20s;
+    add(4, 2);
+    CHECK(series.points() == 3);  // the first has left
+    CHECK(*series.average() == Approx((10 * 15 + 4 * 15 + 4 * 10) / 40.0));
+
+    Series events_of(Checked::Series{1min, false});
+    const auto none = std::make_shared<const Distribution>();
+    for (int i = 0; i < 30; ++i, at += 5s)
+        events_of.add(Sample{at, at + 5s}, Reading<DistributionPtr>(i % 10 == 9 ? events(100, 1ms) : none), 100, 1s);
+    CHECK(events_of.points() <= 4);
+    CHECK(events_of.quantile(0.5, true).present());
+}
+
 TEST_CASE("the same Snapshot is taken into a series once") {
     Watch watch("rate(fd.used)", unit::per_second);
     watch.fd(100);

@@ -93,8 +93,11 @@ expect "taskset may use the other CPU again" taskset -pc 0 "$(service_pid unit)"
 # systemd 257 has a running unit's cgroup follow an edited file at its next start only.
 unit_file 260M
 expect_equal "later edits count" "$(shows MemoryHigh)" 272629760
+# Restarted, it is another cgroup, for which the rule would fire again.
+expect "no more changes are made" gotunectl pause
 expect "the unit is restarted" systemctl restart "$unit"
 expect_equal "from then on, if not before" "$(held unit memory.high)" 272629760
+expect "changes are made again" gotunectl resume
 
 # The lease: the daemon goes, and its unit for undo, which is confined as well, takes all back.
 expect "the daemon is restarted" systemctl restart gotuned
