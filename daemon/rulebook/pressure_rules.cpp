@@ -6,6 +6,7 @@
 #include "rulebook/rule_needs.h"
 
 namespace gotuned {
+
 bool answers_pressure(const Rule& rule) {
     const Expression::Needs needs = needs_of(rule);
     return needs.sysctls.empty() && needs.app.empty() && needs.queries.empty() && !needs.signals.empty() &&

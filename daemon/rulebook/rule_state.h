@@ -73,7 +73,9 @@ struct JudgedTarget {
 
 struct RuleState::Data {
     std::map<TargetId, JudgedTarget> judged{};
-    const Rule* rules = nullptr;  ///< of the rulebook that judged
+    /// Of the rulebook that judged: another one (plan's) judges anew. After a reload carry_over() forgets, too: the
+    /// place may be used again.
+    const Rule* rules = nullptr;
     std::map<RuleAndTarget, Cell> cells{};
     std::map<std::int64_t, int>
         unmatched{};  ///< live groups whose target does not match: in how many Snapshots in a row

@@ -45,8 +45,15 @@ double sum_of(const std::string& metrics, const std::string& name, const std::st
             sum += std::stod(line.substr(line.rfind(' ') + 1));
     return sum;
 }
-/// The services and cgroups that series are about. Those of the host come as it does things: an interrupt's handler, a
-/// softirq's vector; they are no storm's.
+/// But for the host's, which come as it does things: an interrupt's handler, a softirq's vector. They are no storm's.
+std::size_t lines_of(const std::string& metrics) {
+    std::istringstream lines(metrics);
+    std::size_t count = 0;
+    for (std::string line; std::getline(lines, line);)
+        if (line.find("gotuned_host_") == std::string::npos) ++count;
+    return count;
+}
+/// The services and cgroups that series are about.
 std::set<std::string> named_in(const std::string& metrics) {
     std::set<std::string> names;
     for (const std::string label : {"service=\"", "cgroup=\""})
@@ -85,13 +92,14 @@ public:
     Watched& operator=(const Watched&) = delete;
 
     struct Look {
-        std::size_t descriptors = 0, threads = 0, named = 0;
+        std::size_t descriptors = 0, threads = 0, lines = 0, named = 0;
         double resident = 0;
         std::string metrics{};
     };
     Look look() {
         Look look;
         look.metrics = daemon_.metrics();
+        look.lines = lines_of(look.metrics);
         look.named = named_in(look.metrics).size();
         look.descriptors = descriptors(daemon_.child().pid());
         look.threads = threads(daemon_.child().pid());
@@ -103,6 +111,7 @@ public:
     /// services and cgroups with series there may be `named_more`.
     template <typename Storm>
     Look survive(Storm storm, std::size_t named_more = 0) {
+        const std::size_t lines_more = 120 * (named_more + 1);  // histograms and counters of each
         const std::size_t fed = fed_;
         const auto end = std::chrono::steady_clock::now() + storm_length;
         while (std::chrono::steady_clock::now() < end) storm();
@@ -112,11 +121,13 @@ public:
         CHECK(eventually([&] {
             after = look();
             return after.descriptors <= before_.descriptors + 2 && after.threads <= before_.threads + 1 &&
-                   after.named <= before_.named + named_more;
+                   after.lines <= before_.lines + lines_more && after.named <= before_.named + named_more;
         }));
-        CAPTURE(before_.descriptors, after.descriptors, before_.threads, after.threads, before_.named, after.named);
+        CAPTURE(before_.descriptors, after.descriptors, before_.threads, after.threads, before_.lines, after.lines,
+                before_.named, after.named);
         CHECK(after.descriptors <= before_.descriptors + 2);
         CHECK(after.threads <= before_.threads + 1);
+        CHECK(after.lines <= before_.lines + lines_more);
         CHECK(after.named <= before_.named + named_more);
         CHECK(after.resident < before_.resident + 8 * 1024);
         CHECK(daemon_.ctl("status").status == 0);
@@ -231,9 +242,16 @@ TEST_CASE("a storm of connections to a watched server costs it none and the daem
             if (::connect(one.get(), reinterpret_cast<const sockaddr*>(&to), sizeof to) == 0) ++connected;
         }
     };
+    // The server has series of its own from its first connections on: more of them from tick to tick, then no more.
+    std::size_t lines = 0;
+    int same = 0;
     CHECK(eventually([&] {
         connect();
-        return watched.look().metrics.find("service=\"httpserver\"") != std::string::npos;
+        std::this_thread::sleep_for(1s);
+        const auto now = watched.look();
+        same = now.lines == lines && now.metrics.find("service=\"httpserver\"") != std::string::npos ? same + 1 : 0;
+        lines = now.lines;
+        return same == 3;
     }));
     watched.look_again();
     (void)watched.survive(connect);

@@ -1,12 +1,9 @@
 // Softirqs, interrupt handlers and polls of network devices of the real host, against the kernel's own counters.
-#include <arpa/inet.h>
-#include <netinet/in.h>
-#include <sys/socket.h>
-
 #include <sstream>
 #include <thread>
 
 #include "base/text.h"
+#include "loopback.h"
 #include "probe_child.h"
 
 using namespace gotuned;
@@ -45,24 +42,6 @@ std::map<std::string, double> interrupts_by_handler() {
     return out;
 }
 
-void talk_to_itself(int datagrams) {
-    const int receiver = ::socket(AF_INET, SOCK_DGRAM, 0);
-    const int sender = ::socket(AF_INET, SOCK_DGRAM, 0);
-    sockaddr_in address{};
-    address.sin_family = AF_INET;
-    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-    socklen_t size = sizeof address;
-    REQUIRE(::bind(receiver, reinterpret_cast<sockaddr*>(&address), size) == 0);
-    REQUIRE(::getsockname(receiver, reinterpret_cast<sockaddr*>(&address), &size) == 0);
-    char byte = 'x';
-    for (int i = 0; i < datagrams; ++i) {
-        REQUIRE(::sendto(sender, &byte, 1, 0, reinterpret_cast<sockaddr*>(&address), size) == 1);
-        REQUIRE(::recv(receiver, &byte, 1, 0) == 1);
-    }
-    ::close(receiver);
-    ::close(sender);
-}
-
 /// Nearly all: what runs while the programs are put on and taken off is seen by one side only.
 void require_near(double seen, double counted) {
     INFO("seen " << seen << ", counted by the kernel " << counted);
@@ -79,7 +58,7 @@ TEST_CASE("softirqs and handlers are as many as the kernel counts, and take no m
     const auto softirqs = table("/proc/softirqs");
     const auto handlers = interrupts_by_handler();
     const MonoTime begin = MonoClock::now();
-    talk_to_itself(20000);
+    REQUIRE(talk_to_itself(20000));
     std::this_thread::sleep_for(500ms);
     const auto softirqs_after = table("/proc/softirqs");
     const auto handlers_after = interrupts_by_handler();
@@ -122,9 +101,9 @@ TEST_CASE("between windows nothing of interrupts is seen, and an old stamp count
     const auto probes = load_probes();
     for (int i = 0; i < 5; ++i) {
         probes->open_interrupts();
-        talk_to_itself(200);
+        REQUIRE(talk_to_itself(200));
         probes->close_interrupts();
-        talk_to_itself(200);
+        REQUIRE(talk_to_itself(200));
         std::this_thread::sleep_for(50ms);
     }
     const InterruptDelta seen = probes->take_interrupts(MonoClock::now());
@@ -132,7 +111,7 @@ TEST_CASE("between windows nothing of interrupts is seen, and an old stamp count
         INFO(vector.count() << " times, longest " << vector.max);
         REQUIRE(vector.max < 0.04);  // a stamp of one window taken for the next would be 50 ms
     }
-    talk_to_itself(200);
+    REQUIRE(talk_to_itself(200));
     const InterruptDelta none = probes->take_interrupts(MonoClock::now());
     REQUIRE(none.observed == 0s);
     for (const Distribution& vector : none.softirqs) REQUIRE(vector.count() == 0);

@@ -1,7 +1,7 @@
 // A real memory stall, on demand: a cgroup of the unified hierarchy in which a child reads more page cache than it may
 // keep, so that the kernel makes it reclaim: a quarter of the time or more, whatever the disk does, since the file is
-// one hole. The limit is the unified hierarchy's, or cgroup v1's where the memory
-// controller is still there (the child is in both). No test library here: the bench uses it, too.
+// one hole. The limit is the unified hierarchy's, or cgroup v1's where the memory controller is still there (the child
+// is in both). No test library here: the bench uses it, too.
 #pragma once
 
 #include <fcntl.h>

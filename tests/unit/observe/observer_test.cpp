@@ -342,6 +342,24 @@ TEST_CASE("a cgroup in which nothing ran is shared, after its rates have come do
     CHECK(last->cgroups.at(id) != settled->cgroups.at(id));
 }
 
+TEST_CASE("what others do in a quiet cgroup whose Go processes sleep is seen within 15 s") {
+    World world;
+    world.host.write_cgroup("/svc", 1);
+    const auto process = world.host.process(10, 100, "/svc");
+    world.found(process);
+    const CgroupId id{process->cgroup_inode};
+    world.tick();
+    const auto quiet = world.tick();
+    world.host.tree.write("cgroup/svc/cpu.stat", "usage_usec 2\nnr_periods 100\nnr_throttled 10\n");
+    CHECK(world.tick()->cgroups.at(id) == quiet->cgroups.at(id));
+    CHECK(world.tick()->cgroups.at(id) == quiet->cgroups.at(id));
+    const auto seen = world.tick();
+    CHECK(seen->cgroups.at(id) != quiet->cgroups.at(id));
+    // From then on it is looked at in each tick, until nothing runs there.
+    world.host.tree.write("cgroup/svc/cpu.stat", "usage_usec 3\nnr_periods 100\nnr_throttled 10\n");
+    CHECK(world.tick()->cgroups.at(id) != seen->cgroups.at(id));
+}
+
 TEST_CASE("a cgroup that was written to is read again though nothing ran in it") {
     World world;
     world.host.write_cgroup("/svc");
