@@ -17,6 +17,7 @@
 #include <vector>
 
 #include "catch.h"
+#include "fork_alone.h"
 #include "tune/process.h"
 
 namespace gotuned::test {
@@ -28,12 +29,8 @@ public:
         int from[2];
         REQUIRE(::pipe2(to, O_CLOEXEC) == 0);
         REQUIRE(::pipe2(from, O_CLOEXEC) == 0);
-        const pid_t parent = ::getpid();
-        pid_ = ::fork();
-        REQUIRE(pid_ >= 0);
+        pid_ = fork_alone();
         if (pid_ == 0) {
-            ::prctl(PR_SET_PDEATHSIG, SIGKILL);
-            if (::getppid() != parent) ::_exit(0);
             const rlimit limit{soft, hard};
             ::setrlimit(RLIMIT_NOFILE, &limit);
             ::dup2(to[0], 200);

@@ -6,11 +6,13 @@
 #include <unistd.h>
 
 #include "catch.h"
+#include "fork_alone.h"
 #include "full_disk.h"
 #include "temporary.h"
 #include "tune/sqlite.h"
 
 using namespace gotuned;
+using gotuned::test::fork_alone;
 using gotuned::test::FullDisk;
 using gotuned::test::Temporary;
 
@@ -197,8 +199,7 @@ TEST_CASE("a journal that another process is reading is left where it is, and us
     int leave[2];
     REQUIRE(::pipe2(ready, O_CLOEXEC) == 0);
     REQUIRE(::pipe2(leave, O_CLOEXEC) == 0);
-    const pid_t reader = ::fork();
-    REQUIRE(reader >= 0);
+    const pid_t reader = fork_alone();
     if (reader == 0) {
         const auto database = Database::open(dir / "journal.db", Database::Access::read_only);
         auto rows = database->prepare("SELECT id FROM adjustment");
@@ -227,8 +228,7 @@ TEST_CASE("a journal that another process is reading is left where it is, and us
 TEST_CASE("while it is in use no other process can get at the journal, so that none can hold it up") {
     const Temporary dir;
     const auto journal = open(dir);
-    const pid_t reader = ::fork();
-    REQUIRE(reader >= 0);
+    const pid_t reader = fork_alone();
     if (reader == 0) {
         const auto database = Database::open(dir / "journal.db", Database::Access::read_only);
         ::_exit(database && database->integer("SELECT count(*) FROM adjustment") ? 1 : 0);
@@ -317,7 +317,7 @@ TEST_CASE("a lock is a lock also where the disk has no space for who holds it") 
 
 TEST_CASE("the lock of a daemon that was killed is free") {
     const Temporary dir;
-    const pid_t child = ::fork();
+    const pid_t child = fork_alone();
     if (child == 0) {
         const auto lock = RunLock::take(dir.path());
         ::kill(::getpid(), SIGKILL);

@@ -8,6 +8,7 @@
 
 #include "catch.h"
 #include "child.h"
+#include "fork_alone.h"
 #include "tune/crash_point.h"
 #include "tune/thread_masks.h"
 
@@ -23,8 +24,7 @@ void kill_at_zero(const char*) {
 
 /// Runs `life` in a process of its own that is killed at the n-th point. False: it came to its end before.
 bool killed_at(int point, const std::function<void()>& life) {
-    const pid_t pid = ::fork();
-    REQUIRE(pid >= 0);
+    const pid_t pid = fork_alone();
     if (pid == 0) {
         points_left = point;
         crash_hook = kill_at_zero;
