@@ -12,23 +12,15 @@ char LICENSE[] SEC("license") = "Dual BSD/GPL";
 
 static __always_inline int count_failed(long result, __u32 class)
 {
-	__u32 tgid = (__u32)(bpf_get_current_pid_tgid() >> 32), which;
-	struct gt_shared *state;
-	struct gt_watch *watch;
 	struct gt_slot *slot;
+	__u32 which;
 
 	if (result >= 0 || result < -4095)
 		return 0;
 	which = gt_errno(class, -result);
 	if (which >= GT_ERRNOS || !gt_errno_of_calls(which))
 		return 0;
-	state = gt_shared_state();
-	if (!state || !gt_is_watched(state, tgid))
-		return 0;
-	watch = bpf_map_lookup_elem(&watched, &tgid);
-	if (!watch)
-		return 0;
-	slot = bpf_map_lookup_elem(&slots, &watch->slot);
+	slot = gt_slot_of_current();
 	if (slot)
 		gt_add(&slot->failed[which], 1);
 	return 0;

@@ -97,6 +97,8 @@ struct gt_slot {
 	__u64 migrations;  /* a thread switched in on another CPU than the one it ran on before */
 	__u64 failed[GT_ERRNOS];
 	struct gt_polls polls;
+	__u64 swapins;     /* page faults that read their page from swap */
+	__u64 reserved;    /* a slot is a multiple of 16 bytes, so that 256 of them end with a page */
 	struct gt_hist epoll_wake;
 	struct gt_hist netpoll_sleep;
 	struct gt_hist timer_late;

@@ -13,6 +13,7 @@
  *   css_set, cgroup, kernfs_node include/linux/cgroup-defs.h, include/linux/kernfs.h
  *   sock, sock_common, tcp_sock  include/net/sock.h, include/linux/tcp.h; sk_type and sk_protocol are no bit fields since 5.6
  *   inet_connection_sock, socket   include/net/inet_connection_sock.h, include/linux/net.h
+ *   VM_FAULT_MAJOR               enum vm_fault_reason, include/linux/mm_types.h (mm.h before 5.3)
  *   inode's time of modification i_mtime to 6.6, __i_mtime from 6.7, i_mtime_sec and i_mtime_nsec from 6.11 (fs.h)
  */
 #ifndef GOTUNED_KERNEL_H

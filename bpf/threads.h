@@ -192,6 +192,19 @@ static __always_inline struct gt_slot *gt_slot_of(struct gt_thread *thread)
 	return bpf_map_lookup_elem(&slots, &slot);
 }
 
+/* Of the process that runs, for programs that count rarely. NULL: nobody watches it. */
+static __always_inline struct gt_slot *gt_slot_of_current(void)
+{
+	__u32 tgid = (__u32)(bpf_get_current_pid_tgid() >> 32);
+	struct gt_shared *state = gt_shared_state();
+	struct gt_watch *watch;
+
+	if (!state || !gt_is_watched(state, tgid))
+		return 0;
+	watch = bpf_map_lookup_elem(&watched, &tgid);
+	return watch ? bpf_map_lookup_elem(&slots, &watch->slot) : 0;
+}
+
 /*
  * For programs of one tracepoint that cannot interrupt themselves on one CPU: two of them must not write to the same
  * counters (sched_switch runs with interrupts off, sys_exit without preemption or is left out when it would nest).

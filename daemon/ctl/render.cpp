@@ -311,11 +311,7 @@ std::string render_catalogue(const std::string& text, unsigned width) {
             table.row({str(signal, "name") + (str(signal, "kind") == "distribution" ? ".*" : "") +
                            (str(signal, "key").empty() ? "" : "(\"" + str(signal, "key") + "\")"),
                        str(signal, "kind") == "text" ? "text" : str(signal, "unit"), str(signal, "meaning")});
-        std::string out =
-            table.print(width) + "\n.* stands for p50 p90 p99 max mean stddev count rate.\n\nNot built yet:\n";
-        for (const Json& signal : at(json, "not_built"))
-            out += fmt::format("  {}: {}\n", str(signal, "name"), str(signal, "meaning"));
-        return out;
+        return table.print(width) + "\n.* stands for p50 p90 p99 max mean stddev count rate.\n";
     });
 }
 

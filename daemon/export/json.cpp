@@ -306,7 +306,7 @@ std::string status_json(const StatusInput& input, const TargetNamer& name) {
 
 std::string signal_catalogue_json() {
     constexpr std::array kinds{"quantity", "distribution", "text", "cpus"};
-    Json out{{"signals", Json::array()}, {"not_built", Json::array()}};
+    Json out{{"signals", Json::array()}};
     for (const SignalInfo& signal : signals())
         out["signals"].push_back({{"name", signal.name},
                                   {"scope", text(to_string(signal.scope))},
@@ -316,8 +316,6 @@ std::string signal_catalogue_json() {
                                   {"key", signal.key},
                                   {"meaning", signal.meaning},
                                   {"source", signal.source}});
-    for (const UnbuiltSignal& signal : unbuilt_signals())
-        out["not_built"].push_back({{"name", signal.name}, {"meaning", signal.meaning}});
     return dump(out);
 }
 

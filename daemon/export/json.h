@@ -51,7 +51,7 @@ struct StatusInput {
 };
 std::string status_json(const StatusInput& input, const TargetNamer& name);
 
-/// The catalogue: {"signals": […], "not_built": […]}.
+/// The catalogue: {"signals": […]}.
 std::string signal_catalogue_json();
 /// Values of targets, with their cgroup's for a process: {"targets": [{"target", "scope", "signals": {NAME: …}}]}.
 std::string signal_values_json(const Snapshot& snapshot, const std::vector<TargetId>& targets, const TargetNamer& name);

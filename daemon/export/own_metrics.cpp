@@ -104,14 +104,17 @@ void OwnMetrics::take_decisions(const Evaluation& evaluation, const Snapshot& sn
 }
 
 void OwnMetrics::count_absences(const SignalTable& table, Scope scope, const Snapshot& snapshot, int times) {
-    auto entry = table.all().begin();
-    for (const SignalInfo& signal : signals()) {
-        while (entry != table.all().end() && entry->first < signal.id) ++entry;
-        if (signal.scope != scope || (!signal.key.empty() && snapshot.host.keyed.contains(signal.id))) continue;
-        const bool set = entry != table.all().end() && entry->first == signal.id;
-        if (set && entry->second.value.present()) continue;
-        absent_[{signal.id, set ? entry->second.value.absent().reason : Absence::not_observed}] += times;
-    }
+    const auto count = [&](const SignalInfo& signal, Absence reason) {
+        if (signal.scope != scope || (!signal.key.empty() && snapshot.host.keyed.contains(signal.id))) return;
+        absent_[{signal.id, reason}] += times;
+    };
+    auto next = signals().begin();
+    table.for_each_presence([&](Signal id, bool present, Absence reason) {
+        for (; next->id < id; ++next) count(*next, Absence::not_observed);
+        if (!present) count(*next, reason);
+        ++next;
+    });
+    for (; next != signals().end(); ++next) count(*next, Absence::not_observed);
 }
 
 void OwnMetrics::count_process(const ProcessState& process, const Snapshot& snapshot, int times) {

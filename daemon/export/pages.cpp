@@ -19,7 +19,7 @@ td.n, th.n { text-align: right; font-variant-numeric: tabular-nums } .bad { colo
 )";
 
 std::string quantile(const ProcessState& process, Signal signal) {
-    const SignalReading& reading = process.signals.get(signal);
+    const SignalReading reading = process.signals.get(signal);
     if (!reading.value.present()) return "–";
     const auto* distribution = std::get_if<DistributionPtr>(&*reading.value);
     if (distribution == nullptr || !*distribution) return "–";
@@ -28,7 +28,7 @@ std::string quantile(const ProcessState& process, Signal signal) {
 }
 
 std::string quantity(const ProcessState& process, Signal signal) {
-    const SignalReading& reading = process.signals.get(signal);
+    const SignalReading reading = process.signals.get(signal);
     if (!reading.value.present()) return "–";
     const auto* value = std::get_if<Quantity>(&*reading.value);
     return value == nullptr ? "–" : to_string(*value);

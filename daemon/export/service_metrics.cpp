@@ -12,7 +12,7 @@ std::size_t index_of(Signal signal) { return static_cast<std::size_t>(signal); }
 constexpr std::size_t most_infos = 8;
 
 double number(const SignalTable& signals, Signal signal) {
-    const SignalReading& reading = signals.get(signal);
+    const SignalReading reading = signals.get(signal);
     if (!reading.value.present()) return 0;
     if (const auto* quantity = std::get_if<Quantity>(&*reading.value)) return quantity->value;
     if (const auto* distribution = std::get_if<DistributionPtr>(&*reading.value))
@@ -59,8 +59,8 @@ void ServiceMetrics::begin_tick() {
 }
 
 void ServiceMetrics::add_events(const SignalTable& signals, Duration tick, News news) {
-    for (const auto& [signal, reading] : signals.all()) {
-        if (!reading.value.present() || (news == News::pressure && !answers_pressure(signal))) continue;
+    signals.for_each_present([&](Signal signal, const SignalReading& reading) {
+        if (news == News::pressure && !answers_pressure(signal)) return;
         const std::size_t index = index_of(signal);
         const MetricName& name = metric_names()[index];
         if (name.kind == MetricKind::histogram) {
@@ -70,15 +70,15 @@ void ServiceMetrics::add_events(const SignalTable& signals, Duration tick, News 
             const double rate = gauge_value(*reading.value);
             const Duration window = reading.exposure.window > Duration::zero() ? reading.exposure.window : tick;
             counted_[index] = true;
-            if (is_of_service(signal)) continue;  // each process says the same: add_life() counts
-            if (!std::isfinite(rate) || rate <= 0) continue;
+            if (is_of_service(signal)) return;  // each process says the same: add_life() counts
+            if (!std::isfinite(rate) || rate <= 0) return;
             const double events = whole(rate * seconds(window));
             if (name.together == Together::largest)
                 shared_[signal] = std::max(shared_[signal], events);
             else
                 counters_[index] += events;
         }
-    }
+    });
 }
 
 void ServiceMetrics::add_life(const ServiceLife& life) {
@@ -100,8 +100,7 @@ void ServiceMetrics::add_events(const SignalEvents& beside) {
 
 void ServiceMetrics::add_gauges(const SignalTable& signals) {
     std::vector<std::pair<std::string, std::string>> texts;
-    for (const auto& [signal, reading] : signals.all()) {
-        if (!reading.value.present()) continue;
+    signals.for_each_present([&](Signal signal, const SignalReading& reading) {
         const std::size_t index = index_of(signal);
         const MetricName& name = metric_names()[index];
         if (name.kind == MetricKind::gauge) {
@@ -111,7 +110,7 @@ void ServiceMetrics::add_gauges(const SignalTable& signals) {
             if (const auto* text = std::get_if<std::string>(&*reading.value))
                 texts.emplace_back(name.family, label_value(*text));
         }
-    }
+    });
     if (!texts.empty() && texts_.size() < most_infos) texts_.insert(std::move(texts));
 }
 

@@ -15,7 +15,7 @@ constexpr CgroupId host_key{};
 constexpr Duration retry = std::chrono::minutes(1);
 
 double stall_of(const CgroupState& cgroup) {
-    const auto& reading = cgroup.signals.get(Signal::cg_memory_stall_rate).value;
+    const auto reading = cgroup.signals.get(Signal::cg_memory_stall_rate).value;
     if (!reading) return 0;
     const auto* quantity = std::get_if<Quantity>(&*reading);
     return quantity == nullptr ? 0 : quantity->value;

@@ -11,7 +11,7 @@ namespace {
 constexpr double least_cpu = 0.05;
 
 double number(const SignalTable& table, Signal id) {
-    const auto& value = table.get(id).value;
+    const auto value = table.get(id).value;
     if (!value) return 0;
     const auto* quantity = std::get_if<Quantity>(&*value);
     return quantity == nullptr ? 0 : quantity->value;
@@ -19,7 +19,7 @@ double number(const SignalTable& table, Signal id) {
 
 /// Events a second of a distribution; scaled by its exposure already.
 double per_second(const SignalTable& table, Signal id) {
-    const SignalReading& reading = table.get(id);
+    const SignalReading reading = table.get(id);
     if (!reading.value || reading.exposure.window <= Duration::zero()) return 0;
     const auto* seen = std::get_if<DistributionPtr>(&*reading.value);
     return seen == nullptr ? 0 : (*seen)->count() / seconds(reading.exposure.window);

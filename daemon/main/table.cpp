@@ -11,14 +11,14 @@ namespace gotuned {
 namespace {
 
 std::string quantity_cell(const SignalTable& table, Signal id) {
-    const auto& reading = table.get(id).value;
+    const auto reading = table.get(id).value;
     if (!reading) return "-";
     const auto* quantity = std::get_if<Quantity>(&*reading);
     return quantity != nullptr ? to_string(*quantity) : "-";
 }
 
 std::string percentile_cell(const SignalTable& table, Signal id, double q) {
-    const auto& reading = table.get(id).value;
+    const auto reading = table.get(id).value;
     if (!reading) return "-";
     const auto* distribution = std::get_if<DistributionPtr>(&*reading);
     if (distribution == nullptr || !*distribution) return "-";
@@ -27,7 +27,7 @@ std::string percentile_cell(const SignalTable& table, Signal id, double q) {
 }
 
 double cpu_of(const ProcessState& state) {
-    const auto& reading = state.signals.get(Signal::cpu_usage).value;
+    const auto reading = state.signals.get(Signal::cpu_usage).value;
     if (!reading) return 0;  // only for the order of rows
     const auto* quantity = std::get_if<Quantity>(&*reading);
     return quantity != nullptr ? quantity->value : 0;

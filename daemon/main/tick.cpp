@@ -7,6 +7,7 @@
 #include <cstdio>
 
 #include "base/log.h"
+#include "main/after_start.h"
 #include "main/daemon_impl.h"
 #include "main/process_costs.h"
 #include "main/table.h"
@@ -186,7 +187,10 @@ void Daemon::Impl::tick() {
     if (options_.table) print_table();
     // What loading took (the kernel's types, the rulebook's text) is several times what stays.
     constexpr std::uint64_t ticks_between_trims = 60;
-    if (snapshot_->sequence % ticks_between_trims == 2) ::malloc_trim(0);
+    if (snapshot_->sequence == 2)
+        give_back_start();
+    else if (snapshot_->sequence % ticks_between_trims == 2)
+        ::malloc_trim(0);
     schedule_tick();
 }
 

@@ -181,6 +181,10 @@ constexpr std::array table{
     counted(fault_major, "fault.major.rate", process, unit::per_second,
             "page faults that had to wait for a disk: pages of files, and pages that came back from swap",
             "/proc/PID/stat, majflt"),
+    counted(swapin, "swapin.rate", process, unit::per_second,
+            "page faults that had to wait for a page in swap (where the kernel allows fexit; "
+            "cgroup.memory.swapin.rate counts what readahead brought in as well)",
+            "BPF: fexit of do_swap_page(), VM_FAULT_MAJOR"),
     counted(exit_panic, "exit.panic.rate", process, unit::per_second,
             "processes of the service that ended with status 2: a Go panic, a fatal error of the runtime, SIGQUIT",
             "BPF: tracepoint sched_process_exit; wait(2)"),
@@ -414,12 +418,6 @@ constexpr bool in_order() {
 static_assert(table.size() == static_cast<std::size_t>(end_of_signals), "every signal has one line in the table");
 static_assert(in_order(), "the table is in the order of enum Signal");
 
-constexpr std::array unbuilt{
-    UnbuiltSignal{"swapin.rate",
-                  "pages that had to come back from swap: the kernel counts them by cgroup only "
-                  "(cgroup.memory.swapin.rate); fault.major.rate has them among others"},
-};
-
 struct StatisticName {
     Statistic statistic;
     std::string_view name;
@@ -470,7 +468,5 @@ Unit unit_of(const SignalInfo& signal, Statistic statistic) {
     if (statistic == Statistic::rate) return unit::per_second;
     return signal.unit;
 }
-
-std::span<const UnbuiltSignal> unbuilt_signals() { return unbuilt; }
 
 }  // namespace gotuned

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <optional>
 #include <vector>
 
 #include "base/text.h"
@@ -61,13 +62,14 @@ bool ControllerPlaces::on_v1(std::string_view controller) const {
 struct CgroupReader::Source {
     const HeldDirectory& directory;
     const ControllerPlaces& places;
-    std::string controllers;
-    bool root;
+    const std::vector<std::string_view> enabled;  ///< the controllers
+    const bool root;
+    mutable std::optional<bool> gone{};  ///< asked once: what is not there is not there for the same reason
 
     [[nodiscard]] Reading<std::string> file(std::string_view controller, const std::string& name) const {
-        const auto enabled = split(trim(controllers), ' ');
         if (std::find(enabled.begin(), enabled.end(), controller) == enabled.end()) {
-            if (directory.gone()) return Absence::vanished;
+            if (!gone) gone = directory.gone();
+            if (*gone) return Absence::vanished;
             if (places.on_v1(controller))
                 return Absent{Absence::not_supported, std::string(controller) + " controller is on cgroup v1"};
             return Absent{Absence::not_supported,
@@ -112,7 +114,7 @@ SignalTable CgroupReader::read(const Roots& roots, const ControllerPlaces& place
             if (row.scope == Scope::cgroup) table.set(row.id, controllers.absent());
         return table;
     }
-    const Source source{*directory, places, *controllers, path_ == "/" || path_.empty()};
+    const Source source{*directory, places, split(trim(*controllers), ' '), path_ == "/" || path_.empty()};
     read_memory(table, source, now);
     read_cpu(table, source, now);
     read_pressure(table, source);
@@ -193,7 +195,7 @@ bool CgroupReader::refresh(SignalTable& table, const Roots& roots, const Control
     const auto directory = open(roots);
     const auto controllers = directory ? directory->read("cgroup.controllers") : directory.absent();
     if (!controllers) return false;
-    const Source source{*directory, places, *controllers, path_ == "/" || path_.empty()};
+    const Source source{*directory, places, split(trim(*controllers), ' '), path_ == "/" || path_.empty()};
     read_memory(table, source, now);
     read_pressure(table, source);
     return true;

@@ -27,7 +27,7 @@ void GoReadings::ask(const std::shared_ptr<GoReading>& reading, MonoTime now) {
         auto values = std::make_shared<GoRuntimeValues>(reading->runtime->read());
         return [reading, values] {
             reading->asked = false;
-            reading->fresh = std::move(*values);
+            reading->fresh = std::make_unique<GoRuntimeValues>(std::move(*values));
         };
     });
 }

@@ -3,7 +3,6 @@
 #pragma once
 
 #include <memory>
-#include <optional>
 #include <string>
 #include <utility>
 
@@ -17,7 +16,7 @@ struct GoReading {
     std::unique_ptr<GoRuntime> runtime{};
     Reading<bool> readable{};
     bool asked = false;
-    std::optional<GoRuntimeValues> fresh{};
+    std::unique_ptr<GoRuntimeValues> fresh{};  ///< until it is taken
 
     /// The answer to the last ask(); absent values when there is none yet.
     GoRuntimeValues take();

@@ -15,7 +15,11 @@ void HostClock::read(SignalTable& table, const Roots& roots, MonoTime now) {
     table.set(host_clock_step, steps_.signal(watch_.steps(), now, unit::per_second));
     timex state{};
     if (adjtimex_(state) < 0) {
-        const Absent why = absent_of(Error{"cannot read the clock's state", {}, errno, {}});
+        const Absent why = errno == EPERM || errno == EACCES
+                               ? Absent{Absence::not_permitted,
+                                        "adjtimex(2) is refused: gotuned.service's ProtectClock= does so; "
+                                        "examples/clock.conf in the documentation folder allows it"}
+                               : absent_of(Error{"cannot read the clock's state", {}, errno, {}});
         table.set(host_clock_offset, why);
         table.set(host_clock_synchronised, why);
     } else {

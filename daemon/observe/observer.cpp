@@ -140,6 +140,7 @@ private:
         for (const ProbeReport& report : probes_->reports()) {
             if (report.probe.starts_with("sys_") && report.attached) why.windows.reason = Absence::not_observed;
             if (report.probe == "sk_data_ready") why.network.detail = report.reason;
+            if (report.probe == "swapped_in") why.swap.detail = report.reason;
         }
         return why;
     }

@@ -27,7 +27,7 @@ enum class Signal : std::uint16_t {
     tcp_segments, tcp_retransmit_ratio, tcp_connect, tcp_connect_success, tcp_connect_time, tcp_reset,
     conn_open, conn_rate, conn_lifetime, conn_close, conn_active_close, conn_close_wait, conn_time_wait, conn_stale,
     udp_rcvbuf_errors,
-    reclaim_direct, reclaim_stall, fault_major,
+    reclaim_direct, reclaim_stall, fault_major, swapin,
     exit_panic, exit_oom, exit_killed, exit_total, restarts,
     // process, gauges
     go_version, go_gomaxprocs, go_goroutines, go_gc_count, go_gc_pause, go_gc_cpu, go_heap_live, go_heap_goal,
@@ -98,12 +98,5 @@ std::string_view to_string(Statistic statistic);
 std::optional<Statistic> parse_statistic(std::string_view name);
 /// count → count, rate → count/s, the others → the distribution's unit.
 Unit unit_of(const SignalInfo& signal, Statistic statistic);
-
-/// Signals of the catalogue that this version does not build yet: naming one is a load error that says so.
-struct UnbuiltSignal {
-    std::string_view name;  ///< without statistic: "netpoll.wait", "go.goroutines"
-    std::string_view meaning;
-};
-std::span<const UnbuiltSignal> unbuilt_signals();
 
 }  // namespace gotuned

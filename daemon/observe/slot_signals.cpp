@@ -172,6 +172,12 @@ void set_slot_signals(SignalTable& table, const SlotDelta& delta, const SlotAbse
     } else {
         set_reclaim_absent(table, Absent{Absence::not_attached, {}});
     }
+    if (delta.swap_observed > Duration::zero()) {
+        table.set(swapin, {SignalValue(rate(static_cast<double>(delta.swapins) / seconds(delta.swap_observed))),
+                           Exposure{delta.elapsed, delta.elapsed}});
+    } else {
+        table.set(swapin, absences.swap);
+    }
 }
 
 SignalEvents blocked_beside(const SlotDelta& delta) {
@@ -192,18 +198,20 @@ void set_slot_absent(SignalTable& table, const Absent& why) {
     set_scheduler_absent(table, why);
     set_window_absent(table, why, {});
     set_reclaim_absent(table, why);
+    table.set(swapin, why);
 }
 
 bool is_empty(const SlotDelta& delta) {
     static const SlotDelta nothing{};
     const auto same_jitter = [](const SlotDelta::Jitter& jitter) { return jitter.count == 0; };
     const auto& polls = delta.polls;
-    return delta.switches == 0 && delta.migrations == 0 && delta.epoll_wake == nothing.epoll_wake &&
-           delta.netpoll_sleep == nothing.netpoll_sleep && delta.timer_late == nothing.timer_late &&
-           delta.runq == nothing.runq && delta.netpoll_wait == nothing.netpoll_wait &&
-           delta.reclaim == nothing.reclaim && is_empty(delta.tcp) && delta.blocked == nothing.blocked &&
-           delta.window == nothing.window && std::all_of(delta.jitter.begin(), delta.jitter.end(), same_jitter) &&
-           delta.failed == nothing.failed && polls.polls[0] == 0 && polls.polls[1] == 0;
+    return delta.switches == 0 && delta.migrations == 0 && delta.swapins == 0 &&
+           delta.epoll_wake == nothing.epoll_wake && delta.netpoll_sleep == nothing.netpoll_sleep &&
+           delta.timer_late == nothing.timer_late && delta.runq == nothing.runq &&
+           delta.netpoll_wait == nothing.netpoll_wait && delta.reclaim == nothing.reclaim && is_empty(delta.tcp) &&
+           delta.blocked == nothing.blocked && delta.window == nothing.window &&
+           std::all_of(delta.jitter.begin(), delta.jitter.end(), same_jitter) && delta.failed == nothing.failed &&
+           polls.polls[0] == 0 && polls.polls[1] == 0;
 }
 
 }  // namespace gotuned

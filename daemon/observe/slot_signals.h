@@ -14,6 +14,7 @@ struct SlotAbsences {
     Absent windows{Absence::not_attached, {}};  ///< of the system-call windows, when none was open
     Absent network{Absence::not_attached, {}};  ///< of sk_data_ready and sock_recv_length
     Absent tcp{Absence::not_attached, {}};      ///< of the TCP programs
+    Absent swap{Absence::not_attached, {}};     ///< of the probe of swap-ins
 };
 
 /// Sets all signals that come from a slot, TCP's excepted (tcp_signals.h). Absent: not_observed (nothing elapsed, no

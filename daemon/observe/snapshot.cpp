@@ -1,6 +1,5 @@
 #include "observe/snapshot.h"
 
-#include <algorithm>
 #include <array>
 
 namespace gotuned {
@@ -32,28 +31,7 @@ constexpr std::array cause_names{
     CauseName{UndoCause::asked_for, "asked_for"},
 };
 
-bool before(const std::pair<Signal, SignalReading>& entry, Signal id) { return entry.first < id; }
-
 }  // namespace
-
-void SignalTable::set(Signal id, SignalReading reading) {
-    if (table_.empty() || table_.back().first < id) {  // the usual case: readers fill in the order of the catalogue
-        table_.emplace_back(id, std::move(reading));
-        return;
-    }
-    const auto at = std::lower_bound(table_.begin(), table_.end(), id, before);
-    if (at != table_.end() && at->first == id) {
-        at->second = std::move(reading);
-    } else {
-        table_.emplace(at, id, std::move(reading));
-    }
-}
-
-const SignalReading& SignalTable::get(Signal id) const {
-    static const SignalReading never_set{};
-    const auto at = std::lower_bound(table_.begin(), table_.end(), id, before);
-    return at != table_.end() && at->first == id ? at->second : never_set;
-}
 
 std::string_view to_string(AdjustmentState state) {
     for (const StateName& entry : state_names)

@@ -8,53 +8,17 @@
 #include <optional>
 #include <set>
 #include <string>
-#include <variant>
 #include <vector>
 
-#include "base/distribution.h"
 #include "base/reading.h"
 #include "base/target.h"
 #include "base/time.h"
 #include "base/value.h"
 #include "discover/go_process.h"
 #include "observe/outside_readings.h"
-#include "observe/signal.h"
+#include "observe/signal_table.h"
 
 namespace gotuned {
-
-/// For how long a sampled signal was really looked at, of how long.
-struct Exposure {
-    Duration window{};    ///< what the value stands for (the tick, or less for a new process)
-    Duration observed{};  ///< how much of it was looked at; equal to window when not sampled
-    friend bool operator==(const Exposure&, const Exposure&) = default;
-};
-/// Least exposure for a sampled value to count.
-inline constexpr Duration least_exposure = std::chrono::milliseconds(100);
-
-using DistributionPtr = std::shared_ptr<const Distribution>;
-using SignalValue = std::variant<Quantity, std::string, CpuSet, DistributionPtr>;
-
-/// One signal of one target. A sampled value is already scaled by window / observed.
-struct SignalReading {
-    Reading<SignalValue> value{};
-    Exposure exposure{};
-};
-
-/// The signals of one target, ordered by id.
-class SignalTable {
-public:
-    /// Room for so many signals and no more: a Snapshot holds thousands of tables.
-    void reserve(std::size_t signals) { table_.reserve(signals); }
-    void set(Signal id, SignalReading reading);
-    void set(Signal id, Quantity value) { set(id, SignalReading{Reading<SignalValue>(SignalValue(value)), {}}); }
-    void set(Signal id, Absent why) { set(id, SignalReading{Reading<SignalValue>(std::move(why)), {}}); }
-    /// Never null: a signal that was not set is absent, not_observed.
-    [[nodiscard]] const SignalReading& get(Signal id) const;
-    [[nodiscard]] const std::vector<std::pair<Signal, SignalReading>>& all() const { return table_; }
-
-private:
-    std::vector<std::pair<Signal, SignalReading>> table_;
-};
 
 struct CgroupState {
     CgroupId id{};

@@ -45,11 +45,11 @@ bool WatchedProcess::same_as_last(const SlotDelta& delta, MonoTime now, const Si
     if (last_ == nullptr || last_->active || changed_ || !last_empty_ || !is_empty(delta)) return false;
     if (!go_signals_.settled() || goroutines_.watching()) return false;
     // What was counted twice at the same rate is not the same: it must be added up twice.
-    const auto& dropped = last_->signals.get(udp_rcvbuf_errors).value;
+    const auto dropped = last_->signals.get(udp_rcvbuf_errors).value;
     if (!tcp_.same_as_last(delta, now) || dropped != udp.value || (dropped && std::get<Quantity>(*dropped).value != 0))
         return false;
     for (const Signal id : {cpu_usage, fault_major}) {
-        const auto& last = last_->signals.get(id).value;
+        const auto last = last_->signals.get(id).value;
         if (!last || std::get<Quantity>(*last).value != 0) return false;
     }
     // The exposure of the shared state is the one it was made with: close enough within a tenth.

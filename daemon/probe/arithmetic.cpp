@@ -81,6 +81,7 @@ SlotDelta difference(const gt_slot& now, const gt_slot& before) {
     delta.tcp.ended_here = gained(now.tcp.ended_here, before.tcp.ended_here);
     delta.tcp.time_waits = gained(now.tcp.time_waits, before.tcp.time_waits);
     delta.reclaim = hist(now.reclaim, before.reclaim);
+    delta.swapins = gained(now.swapins, before.swapins);
     for (std::size_t i = 0; i < GT_CLASSES; ++i) {
         delta.blocked[i] = gained_of(now.blocked[i], before.blocked[i], GT_BLOCKED_FIRST, now.blocked[i].max_ns);
         delta.window[i] = gained_of(now.window[i], before.window[i], 0, now.window[i].max_ns);
@@ -101,7 +102,7 @@ SlotDelta difference(const gt_slot& now, const gt_slot& before) {
 
 void accumulate(gt_slot& into, const gt_slot& from) {
     // A member that is new in gt_slot is added up here and differs in difference(), or nobody sees it.
-    static_assert(sizeof(gt_slot) == 3616);
+    static_assert(sizeof(gt_slot) == 3632);
     const auto add = [](auto& counter, const auto& amount) {
         if (amount != 0) __atomic_fetch_add(&counter, amount, __ATOMIC_RELAXED);
     };
@@ -111,6 +112,7 @@ void accumulate(gt_slot& into, const gt_slot& from) {
     add(into.switches, from.switches);
     add(into.migrations, from.migrations);
     // No program counts TCP into copies: gt_slot.tcp stays as it is.
+    add(into.swapins, from.swapins);
     add_all(into.failed, from.failed);
     add_all(into.polls.polls, from.polls.polls);
     add_all(into.polls.empty, from.polls.empty);

@@ -17,6 +17,7 @@ void LoadedProbes::attach() {
     attach_tcp();
     attach_calls();
     attach_memory();
+    attach_swap();
 }
 
 void LoadedProbes::detach() {
@@ -29,8 +30,9 @@ void LoadedProbes::detach() {
     attachment_.memory.close(now);
     attachment_.tcp.close(now);
     attachment_.calls.close(now);
+    attachment_.swap.close(now);
     if (shared_.valid()) __atomic_store_n(&shared_.as<gt_shared>()->calls_attached, 0U, __ATOMIC_SEQ_CST);
-    for (const auto index : {GT_OBJECT_TCP, GT_OBJECT_PROCESS, GT_OBJECT_MEMORY, GT_OBJECT_CALLS})
+    for (const auto index : {GT_OBJECT_TCP, GT_OBJECT_PROCESS, GT_OBJECT_MEMORY, GT_OBJECT_CALLS, GT_OBJECT_SWAP})
         if (auto& object = objects_[index])
             for (const auto& program : object->programs()) object->detach(program.name);
 }
@@ -180,6 +182,17 @@ void LoadedProbes::attach_memory() {
     }
     if (object->attached("direct_reclaim_begin") && object->attached("direct_reclaim_end"))
         attachment_.memory.open(MonoClock::now());
+}
+
+void LoadedProbes::attach_swap() {
+    auto& object = objects_[GT_OBJECT_SWAP];
+    if (!object || attachment_.swap.is_open()) return;
+    if (auto status = object->attach("swapped_in"); !status) {
+        log_debug("{}", to_string(status.error()));
+        return;
+    }
+    steady_costs_.add("swapped_in", object->program_fd("swapped_in"));
+    attachment_.swap.open(MonoClock::now());
 }
 
 }  // namespace gotuned

@@ -12,14 +12,15 @@
 #include "probe/loaded_probes.h"
 #include "process.skel.h"
 #include "sched.skel.h"
+#include "swap.skel.h"
 #include "syscalls.skel.h"
 #include "tcp.skel.h"
 
 namespace gotuned {
 namespace {
 
-constexpr const char* object_names[GT_OBJECTS] = {"sched", "process", "syscalls", "net",
-                                                  "tcp",   "calls",   "memory",   "irq"};
+constexpr const char* object_names[GT_OBJECTS] = {"sched", "process", "syscalls", "net", "tcp",
+                                                  "calls", "memory",  "swap",     "irq"};
 
 std::span<const std::byte> elf_of(std::size_t object) {
     std::size_t size = 0;
@@ -30,6 +31,7 @@ std::span<const std::byte> elf_of(std::size_t object) {
                         : object == GT_OBJECT_TCP      ? tcp_bpf__elf_bytes(&size)
                         : object == GT_OBJECT_CALLS    ? calls_bpf__elf_bytes(&size)
                         : object == GT_OBJECT_MEMORY   ? memory_bpf__elf_bytes(&size)
+                        : object == GT_OBJECT_SWAP     ? swap_bpf__elf_bytes(&size)
                                                        : irq_bpf__elf_bytes(&size);
     return {static_cast<const std::byte*>(bytes), size};
 }
@@ -78,7 +80,7 @@ void LoadedProbes::load_objects() {
             refused_[i] = "windows are switched off";
             continue;
         }
-        if (i == GT_OBJECT_CALLS && !features_.trampolines) {
+        if ((i == GT_OBJECT_CALLS || i == GT_OBJECT_SWAP) && !features_.trampolines) {
             refused_[i] = "this kernel gives trampolines back while they are in use (mended in Linux 5.12)";
             continue;
         }

@@ -77,6 +77,7 @@ private:
     void attach_calls();
     [[nodiscard]] ProbeReport report_of_calls() const;
     void attach_memory();
+    void attach_swap();
     void try_window();
     void try_interrupts();
     void refuse_all(const std::string& reason);

@@ -132,6 +132,7 @@ std::vector<ProbeReport> LoadedProbes::reports() const {
         {"direct_reclaim_end", GT_OBJECT_MEMORY},
         {"memcg_reclaim_begin", GT_OBJECT_MEMORY},
         {"memcg_reclaim_end", GT_OBJECT_MEMORY},
+        {"swapped_in", GT_OBJECT_SWAP},
         {"softirq_entry", GT_OBJECT_IRQ},
         {"softirq_exit", GT_OBJECT_IRQ},
         {"irq_entry", GT_OBJECT_IRQ},
@@ -158,7 +159,7 @@ std::vector<ProbeReport> LoadedProbes::reports() const {
             report.attached = report.windowed || paused ? report.reason.empty() : object->attached(name);
         }
         const bool sweep = name == "sweep";
-        if (report.attached) report.tier = sweep ? "iterator" : "tp_btf";
+        if (report.attached) report.tier = sweep ? "iterator" : owner == GT_OBJECT_SWAP ? "fexit" : "tp_btf";
         const CostEstimate* cost = costs_of(owner).find(name);
         if (cost != nullptr) {
             report.runs = cost->runs();
@@ -184,8 +185,8 @@ std::vector<ProbeReport> LoadedProbes::reports() const {
 }
 
 std::vector<Probes::Drop> LoadedProbes::drops() const {
-    static constexpr const char* const objects[GT_OBJECTS] = {"sched", "process", "syscalls", "net",
-                                                              "tcp",   "calls",   "memory",   "irq"};
+    static constexpr const char* const objects[GT_OBJECTS] = {"sched", "process", "syscalls", "net", "tcp",
+                                                              "calls", "memory",  "swap",     "irq"};
     static constexpr const char* const reasons[GT_DROPS] = {"ring_full",  "task_full",   "stale",
                                                             "heirs_full", "socket_full", "names_full"};
     std::vector<Drop> drops;

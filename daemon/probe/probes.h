@@ -43,6 +43,7 @@ using ProbeEvent = gt_event;
 struct SlotDelta {
     std::uint64_t switches = 0;
     std::uint64_t migrations = 0;
+    std::uint64_t swapins = 0;  ///< page faults that read their page from swap, for `swap_observed`
     Distribution epoll_wake{}, netpoll_sleep{}, timer_late{}, runq{}, netpoll_wait{}, reclaim{};
     std::array<Distribution, GT_CLASSES> blocked{};
     std::array<Distribution, GT_CLASSES> window{};
@@ -79,6 +80,7 @@ struct SlotDelta {
     Duration tcp_observed{};        ///< of it, time with the TCP probes attached: elapsed or 0
     Duration network_observed{};    ///< of it, time with sk_data_ready and sock_recv_length attached
     Duration reclaim_observed{};    ///< of it, time with the probes of direct reclaim attached: elapsed or 0
+    Duration swap_observed{};       ///< of it, time with the probe of swap-ins attached: elapsed or 0
 };
 
 /// A process whose goroutines are to be looked into, and where its executable (a Go program of 1.17 or newer) has what

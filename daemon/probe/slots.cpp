@@ -220,8 +220,9 @@ SlotDelta SlotTable::take(Lease& lease, MonoTime now, const Attachment& attachme
         }
     }
     // Most processes of most hosts do nothing in a tick.
-    const bool same = lease.copies == none && std::memcmp(&copy, &lease.before, sizeof copy) == 0;
-    SlotDelta delta = same ? SlotDelta{} : difference(copy, lease.before);
+    gt_slot before = lease.before.unpack();
+    const bool same = lease.copies == none && std::memcmp(&copy, &before, sizeof copy) == 0;
+    SlotDelta delta = same ? SlotDelta{} : difference(copy, before);
     delta.elapsed = now > lease.since ? now - lease.since : Duration::zero();
     using Totals = Attachment::Totals;
     const Totals attached = attachment.totals(now);
@@ -233,14 +234,16 @@ SlotDelta SlotTable::take(Lease& lease, MonoTime now, const Attachment& attachme
     delta.network_observed = seen(&Totals::network);
     delta.calls_observed = seen(&Totals::calls);
     delta.reclaim_observed = seen(&Totals::memory);
+    delta.swap_observed = seen(&Totals::swap);
     delta.tcp_observed = seen(&Totals::tcp);
     take_sweep(lease, copy.tcp, attachment.swept_at, delta.tcp);
     if (delta.elapsed > Duration::zero())
         lease.switches_per_second = static_cast<double>(delta.switches) / seconds(delta.elapsed);
     if (!same) {
         // What was the maximum then is none of the next difference.
-        for_each_histogram(copy, lease.before, [](auto& taken, auto&) { taken.max_ns = 0; });
-        lease.before = copy;
+        for_each_histogram(copy, before, [](auto& taken, auto&) { taken.max_ns = 0; });
+        lease.before.pack(copy);
+        lease.switches = copy.switches;
     }
     lease.since = now;
     lease.attached = attached;
@@ -259,7 +262,7 @@ std::uint64_t SlotTable::switches_since(const ProcessId& process) const {
     std::uint64_t switches = __atomic_load_n(&memory_.at(lease.slot).switches, __ATOMIC_RELAXED);
     for (std::uint32_t cpu = 0; lease.copies != none && cpu < maps_.cpus; ++cpu)
         switches += __atomic_load_n(&copy_of(lease.copies, cpu).switches, __ATOMIC_RELAXED);
-    return switches - lease.before.switches;
+    return switches - lease.switches;
 }
 
 }  // namespace gotuned

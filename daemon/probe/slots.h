@@ -9,6 +9,7 @@
 
 #include "bpf/layout.h"
 #include "probe/arithmetic.h"
+#include "probe/packed_slot.h"
 #include "probe/slot_memory.h"
 
 namespace gotuned {
@@ -35,16 +36,17 @@ struct Attachment {
     OpenTime tcp{};
     OpenTime calls{};
     OpenTime memory{};
+    OpenTime swap{};
     OpenTime interrupts{};  ///< of the host, no slot's
     MonoTime swept_at{};    ///< of the last sweep over the sockets
 
     /// Of what feeds the slots.
     struct Totals {
-        Duration windows{}, scheduler{}, network{}, tcp{}, calls{}, memory{};
+        Duration windows{}, scheduler{}, network{}, tcp{}, calls{}, memory{}, swap{};
     };
     [[nodiscard]] Totals totals(MonoTime now) const {
-        return {windows.total(now), scheduler.total(now), network.total(now),
-                tcp.total(now),     calls.total(now),     memory.total(now)};
+        return {windows.total(now), scheduler.total(now), network.total(now), tcp.total(now),
+                calls.total(now),   memory.total(now),    swap.total(now)};
     }
 };
 
@@ -73,7 +75,8 @@ private:
         std::uint32_t slot = 0;
         std::uint32_t copies = none;  ///< which of the sets of copies
         double switches_per_second = 0;
-        gt_slot before{};                               ///< counters at the last take
+        PackedSlot before{};                            ///< counters at the last take
+        std::uint64_t switches = 0;                     ///< of them
         MonoTime since{};                               ///< of the last take
         Attachment::Totals attached{};                  ///< then
         std::uint32_t sweep = 0;                        ///< the last one that was taken; 0: none

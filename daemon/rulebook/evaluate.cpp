@@ -244,9 +244,9 @@ void observe_tree(const Node& node, const EvaluationContext& context, Expression
         series.add(now.sample, Evaluation(context, state).number(of));
         return;
     }
-    const SignalReading* reading = find_reading(of, context);
-    series.add(now.sample, distribution_of(of, context), reading == nullptr ? 0 : raw_count(*reading),
-               reading == nullptr ? Duration::zero() : reading->exposure.observed);
+    const std::optional<SignalReading> reading = find_reading(of, context);
+    series.add(now.sample, distribution_of(of, context), reading ? raw_count(*reading) : 0,
+               reading ? reading->exposure.observed : Duration::zero());
 }
 
 Evidence explain_tree(const Node& node, const EvaluationContext& context, const ExpressionState& state) {

@@ -2,6 +2,8 @@
 // Private to the expression language.
 #pragma once
 
+#include <optional>
+
 #include "rulebook/ast.h"
 #include "rulebook/series.h"
 
@@ -12,9 +14,9 @@ Reading<Value> evaluate_tree(const Node& node, const EvaluationContext& context,
 void observe_tree(const Node& node, const EvaluationContext& context, ExpressionState& state);
 Evidence explain_tree(const Node& node, const EvaluationContext& context, const ExpressionState& state);
 
-/// What a signal of the target (or of its cgroup, or of the host) is in this Snapshot; null when there is no such
+/// What a signal of the target (or of its cgroup, or of the host) is in this Snapshot; nothing when there is no such
 /// target.
-const SignalReading* find_reading(const Node& node, const EvaluationContext& context);
+std::optional<SignalReading> find_reading(const Node& node, const EvaluationContext& context);
 /// How many events were really counted: a sampled distribution's counts are scaled up.
 double raw_count(const SignalReading& reading);
 

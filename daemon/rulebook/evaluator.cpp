@@ -3,12 +3,12 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <optional>
 #include <set>
 #include <utility>
 
 #include "rulebook/precedence.h"
 #include "rulebook/pressure_rules.h"
-#include "rulebook/rule_needs.h"
 #include "rulebook/rule_state.h"
 #include "rulebook/rule_targets.h"
 
@@ -29,10 +29,14 @@ public:
         if (snapshot_.woken_for) return run_woken();
         ++memory_.round;
         end_orphans();
-        if (std::exchange(memory_.rules, rulebook_.rules.data()) != rulebook_.rules.data()) memory_.judged.clear();
+        if (std::exchange(memory_.rules, rulebook_.rules.data()) != rulebook_.rules.data() ||
+            memory_.facts.size() != rulebook_.rules.size()) {
+            memory_.judged.clear();
+            memory_.facts = facts_of(rulebook_);
+        }
         for (const Rule* rule : by_precedence(rulebook_)) {
-            const bool follows = follows_from_state(*rule);
-            const auto targets = targets_.of(*rule);
+            const bool follows = memory_.facts[place_of(*rule)].follows;
+            const auto& targets = targets_.of(*rule);
             out_.targets[rule->name] = targets.size();
             for (const TargetId& target : targets) {
                 if (follows)
@@ -57,7 +61,7 @@ private:
         for (const Rule* rule : by_precedence(rulebook_)) {
             const bool answers = answers_pressure(*rule);
             for (const TargetId& target : targets_.of(*rule)) {
-                const auto known = memory_.cells.find({rule->name, target});
+                const auto known = memory_.cells.find(RuleAndTargetView{rule->name, target});
                 if (answers && concerns(target)) {
                     step(*rule, target);
                 } else if (known != memory_.cells.end() && known->second.fires) {
@@ -76,7 +80,7 @@ private:
 
     [[nodiscard]] const std::vector<LiveGroup>& groups_of(const Rule& rule, const TargetId& target) const {
         static const std::vector<LiveGroup> none;
-        const auto found = live_.find({rule.name, target});
+        const auto found = live_.find(RuleAndTargetView{rule.name, target});
         return found == live_.end() ? none : found->second;
     }
     [[nodiscard]] Decision decision(DecisionKind kind, const Rule& rule, const TargetId& target) const {
@@ -133,12 +137,31 @@ private:
         return {};
     }
 
-    /// A rule that was idle for a target still is while the target's state is the very same.
+    [[nodiscard]] std::size_t place_of(const Rule& rule) const {
+        return static_cast<std::size_t>(&rule - rulebook_.rules.data());
+    }
+
+    /// A rule whose condition was false or unknown for a target still is while what it reads is the same.
     void step_if_changed(const Rule& rule, const TargetId& target) {
+        using Outcome = JudgedTarget::Outcome;
         JudgedTarget& judged = judged_as_of_now(target);
-        const auto place = static_cast<std::size_t>(&rule - rulebook_.rules.data());
-        if (judged.idle[place] && (live_.empty() || !live_.contains({rule.name, target}))) return;
-        judged.idle[place] = step(rule, target) == RuleStanding::State::idle;
+        const std::size_t place = place_of(rule);
+        Outcome& outcome = judged.outcomes[place];
+        if (outcome != Outcome::anew && (live_.empty() || !live_.contains(RuleAndTargetView{rule.name, target}))) {
+            if (outcome == Outcome::unknown) still_unknown(rule, target, judged.why_unknown(place));
+            return;
+        }
+        outcome = Outcome::anew;
+        const RuleStanding::State state = step(rule, target);
+        if (state == RuleStanding::State::idle) outcome = Outcome::idle;
+        if (state == RuleStanding::State::unknown && !memory_.cells.contains(RuleAndTargetView{rule.name, target})) {
+            outcome = Outcome::unknown;
+            judged.unknown.emplace_back(place, out_.standings.back().unknown);
+        }
+    }
+    void still_unknown(const Rule& rule, const TargetId& target, const Absent& why) {
+        count_unknown(rule, why);
+        out_.standings.push_back({rule.name, target, RuleStanding::State::unknown, {}, why, {}});
     }
     JudgedTarget& judged_as_of_now(const TargetId& target) {
         JudgedTarget& judged = memory_.judged[target];
@@ -152,24 +175,19 @@ private:
         if (const auto found = snapshot_.cgroups.find(CgroupId{targets_.cgroup_inode(target)});
             found != snapshot_.cgroups.end())
             cgroup = found->second;
-        if (judged.process == process && judged.cgroup == cgroup && judged.idle.size() == rulebook_.rules.size())
-            return judged;
-        judged.process = std::move(process);
-        judged.cgroup = std::move(cgroup);
-        judged.idle.assign(rulebook_.rules.size(), false);
+        judged.renew(memory_.facts, std::move(process), std::move(cgroup));
         return judged;
     }
 
     RuleStanding::State step(const Rule& rule, const TargetId& target) {
-        RuleAndTarget key{rule.name, target};
-        const auto known = memory_.cells.find(key);
+        const auto known = memory_.cells.find(RuleAndTargetView{rule.name, target});
         Cell fresh;
         Cell& cell = known == memory_.cells.end() ? fresh : known->second;
         const RuleStanding::State state = look(rule, target, cell);
         if (known != memory_.cells.end() && cell.empty()) {
             memory_.cells.erase(known);
         } else if (known == memory_.cells.end() && !cell.empty()) {
-            memory_.cells.emplace(std::move(key), std::move(fresh));
+            memory_.cells.emplace(RuleAndTarget{rule.name, target}, std::move(fresh));
         }
         return state;
     }
@@ -179,9 +197,12 @@ private:
         const bool news = !cell.evaluated || snapshot_.at > cell.last;
         const auto& groups = groups_of(rule, target);
         const EvaluationContext plain{snapshot_, target, {}, targets_.page_of(rule, target)};
-        EvaluationContext live = plain;
+        std::optional<EvaluationContext> with_adjustments;
+        if (!groups.empty()) with_adjustments.emplace(plain);
         for (const LiveGroup& group : groups)
-            live.adjustments.insert(live.adjustments.end(), group.adjustments.begin(), group.adjustments.end());
+            with_adjustments->adjustments.insert(with_adjustments->adjustments.end(), group.adjustments.begin(),
+                                                 group.adjustments.end());
+        const EvaluationContext& live = with_adjustments ? *with_adjustments : plain;
 
         observe(rule, cell, plain, live);
         const Reading<Value> when = value(rule.when, cell.when, plain);
@@ -197,8 +218,9 @@ private:
         cell.evaluated = true;
         cell.last = std::max(cell.last, snapshot_.at);
 
-        RuleStanding standing{rule.name, target, {}, cell.clock.held(), {}, {}};
-        standing.state = state_of(rule, cell, groups, when, standing);
+        RuleStanding::State state = state_of(rule, cell, groups, when);
+        std::string yields_to;
+        const Duration held = cell.clock.held();
         const int next = next_step(rule, cell, groups);
         cell.fires = false;
         if (next > 0) {
@@ -206,15 +228,16 @@ private:
             if (blocker.empty()) {
                 fire(rule, cell, target, next, next > 1 ? groups.front().id : 0, plain);
                 cell.fires = true;
-                standing.state = RuleStanding::State::firing;
+                state = RuleStanding::State::firing;
             } else {
-                standing.state = RuleStanding::State::yielding;
-                standing.yields_to = blocker;
+                state = RuleStanding::State::yielding;
+                yields_to = blocker;
             }
         }
         // Between two ticks the idle ones are told, too: what was carried on of them is over.
-        const RuleStanding::State state = standing.state;
-        if (state != RuleStanding::State::idle || snapshot_.woken_for) out_.standings.push_back(std::move(standing));
+        if (state != RuleStanding::State::idle || snapshot_.woken_for)
+            out_.standings.push_back({rule.name, target, state, held,
+                                      state == RuleStanding::State::unknown ? when.absent() : Absent{}, yields_to});
         return state;
     }
 
@@ -339,16 +362,13 @@ private:
     }
 
     static RuleStanding::State state_of(const Rule& rule, const Cell& cell, const std::vector<LiveGroup>& groups,
-                                        const Reading<Value>& when, RuleStanding& standing) {
+                                        const Reading<Value>& when) {
         using State = RuleStanding::State;
         for (const LiveGroup& group : groups)
             if (group.phase == LiveGroup::Phase::verifying || group.phase == LiveGroup::Phase::writing)
                 return State::verifying;
         if (!groups.empty()) return State::kept;
-        if (!when) {
-            standing.unknown = when.absent();
-            return State::unknown;
-        }
+        if (!when) return State::unknown;
         if (truth_of(when) != Truth(true)) return State::idle;
         return cell.clock.satisfied(rule.for_) ? State::firing : State::pending;
     }
@@ -379,7 +399,7 @@ private:
     const Snapshot& snapshot_;
     RuleState::Data& memory_;
     RuleTargets targets_;
-    std::map<RuleAndTarget, std::vector<LiveGroup>> live_;
+    LiveGroups live_;
     Claims claims_;
     std::set<std::int64_t> ended_{};  ///< groups that this evaluation undoes
     std::vector<Decision> fires_{};

@@ -25,7 +25,7 @@ Result<Explanation> explain(const Rulebook& rulebook, const Snapshot& snapshot, 
     if (scope_of(target) != rule->scope) return explanation;
 
     static const Cell nothing{};
-    const auto found = state.data().cells.find({rule->name, target});
+    const auto found = state.data().cells.find(RuleAndTargetView{rule->name, target});
     const Cell& cell = found == state.data().cells.end() ? nothing : found->second;
     const EvaluationContext plain{snapshot, target, {}, targets.page_of(*rule, target)};
     EvaluationContext live = plain;

@@ -51,8 +51,8 @@ void sum_up(LiveGroup& group) {
 
 }  // namespace
 
-std::map<RuleAndTarget, std::vector<LiveGroup>> live_groups(const Snapshot& snapshot) {
-    std::map<RuleAndTarget, std::vector<LiveGroup>> all;
+LiveGroups live_groups(const Snapshot& snapshot) {
+    LiveGroups all;
     for (const LiveAdjustment& adjustment : snapshot.adjustments) {
         if (!is_live(adjustment.state)) continue;
         std::vector<LiveGroup>& groups = all[{adjustment.rule, adjustment.target}];

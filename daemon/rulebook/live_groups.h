@@ -2,6 +2,8 @@
 #pragma once
 
 #include <map>
+#include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -27,8 +29,19 @@ struct LiveGroup {
 };
 
 using RuleAndTarget = std::pair<std::string, TargetId>;
+/// The same without a copy of the name, to look for it in a map of RuleAndTarget.
+using RuleAndTargetView = std::pair<std::string_view, const TargetId&>;
+struct RuleAndTargetOrder {
+    using is_transparent = void;
+    template <typename A, typename B>
+    bool operator()(const A& a, const B& b) const {
+        const int names = std::string_view(a.first).compare(b.first);
+        return names != 0 ? names < 0 : a.second < b.second;
+    }
+};
+using LiveGroups = std::map<RuleAndTarget, std::vector<LiveGroup>, RuleAndTargetOrder>;
 
 /// Points into the Snapshot.
-std::map<RuleAndTarget, std::vector<LiveGroup>> live_groups(const Snapshot& snapshot);
+LiveGroups live_groups(const Snapshot& snapshot);
 
 }  // namespace gotuned

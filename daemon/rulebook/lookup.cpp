@@ -68,15 +68,12 @@ Reading<Value> statistic_of(const SignalReading& reading, Statistic statistic, c
 }
 
 /// Of "*" the one with the largest value; should none have a value, any of them.
-const SignalReading* find_keyed(const Node& node, const HostState& host) {
+std::optional<SignalReading> find_keyed(const Node& node, const HostState& host) {
     const auto all = host.keyed.find(node.signal);
-    if (all == host.keyed.end()) {  // nothing of its kind could be read
-        const SignalReading& why = host.signals.get(node.signal);
-        return &why;
-    }
+    if (all == host.keyed.end()) return host.signals.get(node.signal);  // nothing of its kind could be read
     if (node.key != "*") {
         const auto found = all->second.find(node.key);
-        return found == all->second.end() ? nullptr : &found->second;
+        return found == all->second.end() ? std::nullopt : std::optional(found->second);
     }
     const SignalReading* largest = nullptr;
     const auto value = [](const SignalReading& reading) {
@@ -85,7 +82,7 @@ const SignalReading* find_keyed(const Node& node, const HostState& host) {
     };
     for (const auto& [key, reading] : all->second)
         if (largest == nullptr || value(reading) > value(*largest)) largest = &reading;
-    return largest;
+    return largest == nullptr ? std::nullopt : std::optional(*largest);
 }
 
 /// Why find_reading() found none.
@@ -119,22 +116,22 @@ Reading<Value> outside_number(const std::map<std::string, Reading<double>>& read
 
 }  // namespace
 
-const SignalReading* find_reading(const Node& node, const EvaluationContext& context) {
+std::optional<SignalReading> find_reading(const Node& node, const EvaluationContext& context) {
     const Signal signal = node.signal;
     if (!node.key.empty()) return find_keyed(node, context.snapshot.host);
     switch (info(signal).scope) {
         case Scope::host:
-            return &context.snapshot.host.signals.get(signal);
+            return context.snapshot.host.signals.get(signal);
         case Scope::cgroup: {
             const CgroupState* cgroup = cgroup_of(context);
-            return cgroup == nullptr ? nullptr : &cgroup->signals.get(signal);
+            return cgroup == nullptr ? std::nullopt : std::optional(cgroup->signals.get(signal));
         }
         case Scope::process: {
             const ProcessState* process = process_of(context);
-            return process == nullptr ? nullptr : &process->signals.get(signal);
+            return process == nullptr ? std::nullopt : std::optional(process->signals.get(signal));
         }
     }
-    return nullptr;
+    return std::nullopt;
 }
 
 double raw_count(const SignalReading& reading) {
@@ -150,8 +147,8 @@ double raw_count(const SignalReading& reading) {
 }
 
 Reading<DistributionPtr> distribution_of(const Node& node, const EvaluationContext& context) {
-    const SignalReading* reading = find_reading(node, context);
-    if (reading == nullptr) return not_found(node, context);
+    const std::optional<SignalReading> reading = find_reading(node, context);
+    if (!reading) return not_found(node, context);
     if (!reading->value) return reading->value.absent();
     const auto* distribution = std::get_if<DistributionPtr>(&*reading->value);
     if (distribution == nullptr) return Absence::malformed;
@@ -159,8 +156,8 @@ Reading<DistributionPtr> distribution_of(const Node& node, const EvaluationConte
 }
 
 Reading<Value> look_up_signal(const Node& node, const EvaluationContext& context) {
-    const SignalReading* reading = find_reading(node, context);
-    if (reading == nullptr) return not_found(node, context);
+    const std::optional<SignalReading> reading = find_reading(node, context);
+    if (!reading) return not_found(node, context);
     if (!reading->value) return reading->value.absent();
     if (info(node.signal).sampled && reading->exposure.observed < least_exposure)
         return Absent{Absence::low_exposure,

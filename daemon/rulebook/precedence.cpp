@@ -39,8 +39,7 @@ std::vector<const Rule*> by_precedence(const Rulebook& rulebook) {
     return order;
 }
 
-Claims::Claims(const Rulebook& rulebook, const std::map<RuleAndTarget, std::vector<LiveGroup>>& live)
-    : rulebook_(rulebook) {
+Claims::Claims(const Rulebook& rulebook, const LiveGroups& live) : rulebook_(rulebook) {
     for (const auto& [owner, groups] : live) {
         active_[owner.first].insert(owner.second);
         for (const LiveGroup& group : groups)

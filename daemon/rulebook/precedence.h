@@ -19,7 +19,7 @@ std::vector<const Rule*> by_precedence(const Rulebook& rulebook);
 /// Who holds what in one evaluation. Only rules that act stand in each other's way.
 class Claims {
 public:
-    Claims(const Rulebook& rulebook, const std::map<RuleAndTarget, std::vector<LiveGroup>>& live);
+    Claims(const Rulebook& rulebook, const LiveGroups& live);
     void fires(const Rule& rule, const TargetId& target);
     /// The rule that comes first: one that it yields to and that fires or holds live on a target that overlaps, or one
     /// that has a knob of this target. Empty when none does.

@@ -50,6 +50,7 @@ bool same(const Verify& a, const Verify& b) {
 
 void carry_over(const Rulebook& before, const Rulebook& after, RuleState& state) {
     state.data().judged.clear();
+    state.data().rules = nullptr;
     auto& cells = state.data().cells;
     for (auto entry = cells.begin(); entry != cells.end();) {
         const Rule* was = before.find(entry->first.first);

@@ -8,6 +8,7 @@
 
 #include "rulebook/clocks.h"
 #include "rulebook/evaluator.h"
+#include "rulebook/judged_target.h"
 #include "rulebook/live_groups.h"
 
 namespace gotuned {
@@ -62,21 +63,13 @@ struct Cell {
     }
 };
 
-/// What a target was when its rules were last judged, and which of those that follow from that alone were idle: they
-/// are as long as it is the same.
-struct JudgedTarget {
-    std::shared_ptr<const ProcessState> process{};
-    std::shared_ptr<const CgroupState> cgroup{};
-    std::vector<bool> idle{};  ///< by the place in Rulebook::rules
-    std::uint64_t round = 0;
-};
-
 struct RuleState::Data {
     std::map<TargetId, JudgedTarget> judged{};
     /// Of the rulebook that judged: another one (plan's) judges anew. After a reload carry_over() forgets, too: the
     /// place may be used again.
     const Rule* rules = nullptr;
-    std::map<RuleAndTarget, Cell> cells{};
+    std::vector<RuleFacts> facts{};  ///< of these
+    std::map<RuleAndTarget, Cell, RuleAndTargetOrder> cells{};
     std::map<std::int64_t, int>
         unmatched{};  ///< live groups whose target does not match: in how many Snapshots in a row
     std::uint64_t round = 0;

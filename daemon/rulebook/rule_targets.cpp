@@ -44,7 +44,13 @@ bool RuleTargets::matched(const Rule& rule, const ProcessId& id) {
                                                [&](const std::string& name) { return members(name).count(id) > 0; });
 }
 
-std::vector<TargetId> RuleTargets::of(const Rule& rule) {
+const std::vector<TargetId>& RuleTargets::of(const Rule& rule) {
+    const auto [entry, fresh] = found_.try_emplace({rule.scope, rule.targets});
+    if (fresh) entry->second = find(rule);
+    return entry->second;
+}
+
+std::vector<TargetId> RuleTargets::find(const Rule& rule) {
     std::vector<TargetId> processes;  // in order already
     std::set<TargetId> found;
     std::set<TargetId> untouchable;  // cgroups with a process that opted out: what is turned there would touch it
@@ -79,7 +85,7 @@ std::vector<TargetId> RuleTargets::of(const Rule& rule) {
 std::string RuleTargets::why_not(const Rule& rule, const TargetId& target) {
     if (scope_of(target) != rule.scope)
         return fmt::format("is a {}; the rule is for a {}", to_string(scope_of(target)), to_string(rule.scope));
-    const std::vector<TargetId> all = of(rule);
+    const std::vector<TargetId>& all = of(rule);
     if (std::binary_search(all.begin(), all.end(), target)) return {};
     if (const auto* id = std::get_if<ProcessId>(&target)) {
         const ProcessState* state = process(*id);

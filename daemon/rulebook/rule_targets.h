@@ -5,6 +5,7 @@
 #include <map>
 #include <set>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "rulebook/rulebook.h"
@@ -15,7 +16,8 @@ class RuleTargets {
 public:
     RuleTargets(const Rulebook& rulebook, const Snapshot& snapshot) : rulebook_(rulebook), snapshot_(snapshot) {}
 
-    std::vector<TargetId> of(const Rule& rule);
+    /// Good for as long as this lives: rules of one scope and the same targets share it.
+    const std::vector<TargetId>& of(const Rule& rule);
     /// Empty when it is one of them; else "opted out by environment", "does not match: not in targets [payments]", …
     std::string why_not(const Rule& rule, const TargetId& target);
     /// The target definition whose metrics page app() reads for this target; empty when the rule reads none.
@@ -32,10 +34,12 @@ private:
     /// Matches one of the rule's targets; opting out is not looked at.
     bool matched(const Rule& rule, const ProcessId& id);
     const std::set<ProcessId>& members(const std::string& definition);
+    [[nodiscard]] std::vector<TargetId> find(const Rule& rule);
 
     const Rulebook& rulebook_;
     const Snapshot& snapshot_;
     std::map<std::string, std::set<ProcessId>> members_{};
+    std::map<std::pair<Scope, std::vector<std::string>>, std::vector<TargetId>> found_{};
 };
 
 }  // namespace gotuned

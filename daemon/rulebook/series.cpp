@@ -47,8 +47,8 @@ void Series::add(const Sample& sample, const Reading<double>& value) {
     const MonoTime from = started_ ? std::max(sample.from, last_) : sample.from;
     if (!begin(sample)) return;
     if (window_ == Duration::zero()) {
-        previous_ = std::move(latest_);
-        latest_ = Seen{sample.to, value};
+        if (seen_.size() == 2) seen_.erase(seen_.begin());
+        seen_.push_back({sample.to, value});
         return;
     }
     if (!value) {
@@ -104,14 +104,16 @@ std::optional<Absent> Series::unknown() const {
 }
 
 Reading<double> Series::rate() const {
-    if (!latest_) return Absence::not_observed;
-    if (!previous_)
+    if (seen_.empty()) return Absence::not_observed;
+    if (seen_.size() == 1)
         return Absent{newborn_ ? Absence::restarted : Absence::not_observed, "one Snapshot shows no change"};
-    if (!latest_->value) return latest_->value.absent();
-    if (!previous_->value) return previous_->value.absent();
-    const double difference = *latest_->value - *previous_->value;
+    const Seen& previous = seen_.front();
+    const Seen& latest = seen_.back();
+    if (!latest.value) return latest.value.absent();
+    if (!previous.value) return previous.value.absent();
+    const double difference = *latest.value - *previous.value;
     if (!std::isfinite(difference)) return Absent{Absence::no_data, "a change from or to unlimited has no rate"};
-    return difference / seconds(latest_->at - previous_->at);
+    return difference / seconds(latest.at - previous.at);
 }
 
 Reading<double> Series::average() const {

@@ -69,7 +69,7 @@ private:
         MonoTime at{};
         Reading<double> value{};
     };
-    std::optional<Seen> latest_{}, previous_{};  ///< rate()
+    std::vector<Seen> seen_{};  ///< of rate(): the last two
 };
 
 class ExpressionState {

@@ -31,11 +31,6 @@ std::string_view reads(Scope rule) {
     return "";
 }
 
-bool names_unbuilt(std::string_view name, std::string_view unbuilt) {
-    return name == unbuilt ||
-           (name.size() > unbuilt.size() && name.substr(0, unbuilt.size()) == unbuilt && name[unbuilt.size()] == '.');
-}
-
 std::string suggestion(std::string_view name, Scope scope) {
     for (const std::string_view prefix : {"cgroup.", "host."}) {
         if (prefix == "cgroup." && scope == Scope::host) continue;
@@ -82,13 +77,7 @@ tl::expected<NamedSignal, ExpressionError> resolve_signal(std::string_view name,
             found = whole;
         }
     }
-    if (!found) {
-        for (const UnbuiltSignal& unbuilt : unbuilt_signals())
-            if (names_unbuilt(name, unbuilt.name))
-                return error(fmt::format("{} is not measured yet in this version", clean_text(name, 80)),
-                             std::string(unbuilt.meaning));
-        return error(fmt::format("unknown signal {}", clean_text(name, 80)), suggestion(name, scope));
-    }
+    if (!found) return error(fmt::format("unknown signal {}", clean_text(name, 80)), suggestion(name, scope));
     named.signal = *found;
     const SignalInfo& entry = info(*found);
     if (!readable(entry.scope, scope))

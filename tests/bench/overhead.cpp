@@ -21,7 +21,7 @@ struct Arguments {
     bool json = false;
     std::size_t min_blocks = 40;
     std::size_t max_blocks = 400;
-    double half_width = 0.012;  ///< goal of the two default values
+    double half_width = 0.01;  ///< goal of the two default values
     std::size_t tracer_rounds = 8;
     Duration daemon_look = std::chrono::seconds(40);
 };

@@ -55,10 +55,5 @@ int main() {
         "`app(\"SAMPLE\")` a "
         "sample\nof the service's own metrics page, `prometheus(\"QUERY\")` one number from a Prometheus "
         "(rulebook.md).\n");
-    fmt::print(
-        "\n## Not built yet\n\nA rule that names one of these is refused, and the error says so.\n\n| signal | meaning "
-        "|\n| --- | --- |\n");
-    for (const UnbuiltSignal& signal : unbuilt_signals())
-        fmt::print("| `{}` | {} |\n", signal.name, cell(signal.meaning));
     return 0;
 }

@@ -92,7 +92,7 @@ TEST_CASE("a real cgroup's signals are there or say why not") {
     }
     const auto controllers = read_file(cgroup.folder() + "/cgroup.controllers");
     REQUIRE(controllers);
-    const auto& current = table.get(Signal::cg_memory_current).value;
+    const auto current = table.get(Signal::cg_memory_current).value;
     if (controllers->find("memory") != std::string::npos) {
         CHECK(current);
         CHECK(std::get<Quantity>(*table.get(Signal::cg_memory_max).value).unlimited());
@@ -103,7 +103,7 @@ TEST_CASE("a real cgroup's signals are there or say why not") {
     for (const SignalInfo& row : signals()) {
         if (row.scope != Scope::cgroup) continue;
         INFO(row.name);
-        const auto& value = table.get(row.id).value;
+        const auto value = table.get(row.id).value;
         if (!value) CHECK(value.absent().reason == Absence::not_supported);
     }
 }

@@ -17,7 +17,7 @@ using namespace std::chrono_literals;
 namespace {
 
 Quantity quantity(const HostState& host, Signal id) {
-    const auto& value = host.signals.get(id).value;
+    const auto value = host.signals.get(id).value;
     INFO(info(id).name << (value ? "" : " is absent: " + to_string(value.absent())));
     REQUIRE(value);
     return std::get<Quantity>(*value);
@@ -56,7 +56,7 @@ TEST_CASE("every signal of the real host is there at the second reading, or this
         INFO(row.name);
         // What the probes see of interrupts is the Observer's to set.
         if (row.sampled || (!row.key.empty() && state.keyed.contains(row.id))) continue;
-        const auto& value = state.signals.get(row.id).value;
+        const auto value = state.signals.get(row.id).value;
         if (!value) CHECK(value.absent().reason == Absence::not_supported);
     }
     const double steal = quantity(state, Signal::host_cpu_steal).value;

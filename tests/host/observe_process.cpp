@@ -32,7 +32,7 @@ public:
     }
     double value(Signal id) {
         const auto state = look();
-        const auto& reading = state->signals.get(id).value;
+        const auto reading = state->signals.get(id).value;
         INFO(info(id).name << (reading ? "" : " is absent: " + to_string(reading.absent())));
         REQUIRE(reading);
         return std::get<Quantity>(*reading).value;

@@ -80,7 +80,7 @@ void load_refused(Refusal& refusal) {
 void require_refused(Child<Refusal>& child) {
     REQUIRE(child.wait() == 0);
     REQUIRE(child->done);
-    CHECK(child->reports == 25);
+    CHECK(child->reports == 26);
     CHECK(child->attached == 0);
     CHECK(child->watch_failed);
     CHECK(child->window_failed);
@@ -101,7 +101,7 @@ TEST_CASE("all probes are attached and say how") {
         const bool interrupts = report.probe.find("irq_") != std::string::npos || report.probe.starts_with("napi_");
         CHECK(report.windowed == (report.probe.starts_with("sys_") || interrupts));
     }
-    REQUIRE(names.size() == 25);
+    REQUIRE(names.size() == 26);
     CHECK(probes->features().kernel_btf);
     CHECK_FALSE(probes->features().kernel.empty());
     CHECK_FALSE(probes->window_open());
@@ -153,7 +153,7 @@ TEST_CASE("where maps are allowed and programs are not, each program is refused 
     });
     REQUIRE(child.wait() == 0);
     CHECK(child->attached == 0);
-    CHECK(child->refused == 24);
+    CHECK(child->refused == 25);
     CHECK(child->watched);
     CHECK_FALSE(child->seen_scheduler);
 }

@@ -28,7 +28,7 @@ namespace gotuned {
 /// Probes that a kernel may lack or refuse while the others work; their tests look for themselves.
 inline bool may_be_missing(const ProbeReport& report) {
     for (const char* name : {"sysctl_write", "sk_data_ready", "sock_recv_length", "inet_sock_set_state",
-                             "tcp_receive_reset", "sweep", "failed_calls"})
+                             "tcp_receive_reset", "sweep", "failed_calls", "swapped_in"})
         if (report.probe == name) return true;
     return false;
 }

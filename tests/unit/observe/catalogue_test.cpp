@@ -92,32 +92,6 @@ TEST_CASE("a statistic has the unit of its signal, count and rate have their own
     CHECK_FALSE(parse_statistic("p95"));
 }
 
-TEST_CASE("what is not built yet is listed and is not in the table") {
-    CHECK_FALSE(unbuilt_signals().empty());
-    for (const UnbuiltSignal& row : unbuilt_signals()) {
-        INFO(row.name);
-        CHECK_FALSE(find_signal(row.name));
-        CHECK_FALSE(row.meaning.empty());
-    }
-}
-
-TEST_CASE("a signal that was never set is absent, not observed") {
-    SignalTable table;
-    CHECK(table.get(Signal::fd_used).value.absent().reason == Absence::not_observed);
-}
-
-TEST_CASE("a signal table keeps its order whatever the order of setting, and the last setting wins") {
-    SignalTable table;
-    table.set(Signal::host_kernel, Absent{Absence::vanished, {}});
-    table.set(Signal::epoll_wake, Absent{Absence::not_attached, {}});
-    table.set(Signal::fd_used, count(1));
-    table.set(Signal::fd_used, count(2));
-    REQUIRE(table.all().size() == 3);
-    CHECK(std::is_sorted(table.all().begin(), table.all().end(),
-                         [](const auto& left, const auto& right) { return left.first < right.first; }));
-    CHECK(std::get<Quantity>(*table.get(Signal::fd_used).value) == count(2));
-}
-
 TEST_CASE("every state of an adjustment is printed and parsed the same") {
     for (int i = 0; i <= static_cast<int>(AdjustmentState::failed); ++i) {
         const auto state = static_cast<AdjustmentState>(i);

@@ -24,7 +24,7 @@ struct Group {
 };
 
 Quantity quantity(const SignalTable& table, Signal id) { return std::get<Quantity>(*table.get(id).value); }
-const Absent& absent(const SignalTable& table, Signal id) { return table.get(id).value.absent(); }
+Absent absent(const SignalTable& table, Signal id) { return table.get(id).value.absent(); }
 
 }  // namespace
 

@@ -258,6 +258,8 @@ TEST_CASE("a slot is empty only when nothing at all was counted") {
     CHECK_FALSE(is_empty(other));
     other = delta, other.failed[GT_ENOMEM] = 1;
     CHECK_FALSE(is_empty(other));
+    other = delta, other.swapins = 1;
+    CHECK_FALSE(is_empty(other));
     other = delta, other.window[GT_OTHER].record(1us);
     CHECK_FALSE(is_empty(other));
     other = delta, other.polls.polls[1] = 1;
@@ -273,6 +275,19 @@ TEST_CASE("direct reclaim is a distribution, and its share of the time is that o
     CHECK(distribution(table, Signal::reclaim_direct).count() == 100);
     CHECK(quantity(table, Signal::reclaim_stall).value == Approx(2));
     CHECK(quantity(signals_of(five_seconds(200ms)), Signal::reclaim_stall) == ratio(0));
+}
+
+TEST_CASE("swap-ins are a rate over the time in which they were seen, absent with the probe's reason without it") {
+    SlotDelta delta = five_seconds(200ms);
+    delta.swapins = 10;
+    delta.swap_observed = 4s;
+    CHECK(quantity(signals_of(delta), Signal::swapin) == rate(2.5));
+    delta.swap_observed = 0s;
+    SlotAbsences why;
+    why.swap.detail = "lockdown";
+    SignalTable table;
+    set_slot_signals(table, delta, why);
+    CHECK(table.get(Signal::swapin).value.absent() == Absent{Absence::not_attached, "lockdown"});
 }
 
 TEST_CASE("without its probes direct reclaim is absent, whatever else is seen") {

@@ -77,10 +77,12 @@ TEST_CASE("every counter of a slot has its difference") {
     gt_slot before{};
     before.switches = ~0ULL;
     before.failed[GT_EMFILE] = 3;
+    before.swapins = 2;
     gt_slot now = before;
     now.switches += 5;
     now.migrations = 2;
     now.failed[GT_EMFILE] = 10;
+    now.swapins = 9;
     now.polls.polls[0] = 4;
     now.polls.empty[1] = 6;
     now.polls.events[0] = 8;
@@ -100,6 +102,7 @@ TEST_CASE("every counter of a slot has its difference") {
     REQUIRE(delta.switches == 5);
     REQUIRE(delta.migrations == 2);
     REQUIRE(delta.failed[GT_EMFILE] == 7);
+    REQUIRE(delta.swapins == 7);
     REQUIRE(delta.polls.polls[0] == 4);
     REQUIRE(delta.polls.empty[1] == 6);
     REQUIRE(delta.polls.events[0] == 8);

@@ -243,4 +243,49 @@ TEST_CASE("a clone of the state decides what the original decides") {
         }
     });
 }
+
+TEST_CASE("a rule that is not asked again, since what it reads is the same, would say the same") {
+    holds("evaluating with and without what was judged before", [] {
+        Rulebook rulebook;
+        for (const char* name : {"a", "b", "c"}) {
+            const auto when = parse_expression(condition_text(2), Scope::process, ExpressionRole::when, condition);
+            RC_PRE(when.has_value());
+            Rule one = rule(name);
+            one.when = *when;
+            one.for_ = tick * *rc::gen::inRange(0, 3);
+            rulebook.rules.push_back(one);
+        }
+        World world;
+        RuleState remembers;
+        RuleState forgets;
+        for (int i = 0; i < 8; ++i) {
+            switch (*rc::gen::inRange(0, 4)) {
+                case 0:
+                    shake(world);
+                    break;
+                case 1:
+                    world.set(Signal::fd_used, any_number(unit::count));
+                    break;
+                case 2:
+                    world.change([](ProcessState&) {});  // another state that says the same
+                    break;
+                default:
+                    break;
+            }
+            const Evaluation first = evaluate(rulebook, world.snapshot, remembers);
+            carry_over(rulebook, rulebook, forgets);
+            const Evaluation second = evaluate(rulebook, world.snapshot, forgets);
+            RC_ASSERT(first.unknowns == second.unknowns);
+            RC_ASSERT(first.decisions.size() == second.decisions.size());
+            RC_ASSERT(first.standings.size() == second.standings.size());
+            for (std::size_t n = 0; n < first.standings.size(); ++n) {
+                const RuleStanding& a = first.standings[n];
+                const RuleStanding& b = second.standings[n];
+                RC_ASSERT(a.rule == b.rule && a.target == b.target && a.state == b.state && a.held == b.held);
+                RC_ASSERT(a.unknown == b.unknown);
+            }
+            world.advance();
+        }
+    });
+}
 #endif

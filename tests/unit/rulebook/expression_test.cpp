@@ -152,7 +152,6 @@ TEST_CASE("a wrong name is refused with the nearest one") {
 TEST_CASE("what this version does not have yet says so by name") {
     CHECK(contains(refused("slope(fd.used, 5m) > 3").message, "slope() is not built yet"));
     CHECK(contains(refused("time_to(fd.used, fd.limit, 5m) < 3s").message, "time_to() is not built yet"));
-    CHECK(contains(refused("swapin.rate > 3/s").message, "not measured yet"));
 }
 
 TEST_CASE("what services and Prometheus say is a plain number, unknown with the reason while there is none") {

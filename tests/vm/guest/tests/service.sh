@@ -23,21 +23,10 @@ feature "signals of the Go runtime" yes
 
 # Requests, so that there is something to measure.
 for _ in {1..30}; do curl -fsS -o /dev/null http://127.0.0.1:8080/; done
-for pair in {epoll.wake,runq,syscall.write}:sched_switch netpoll.wait:sk_data_ready conn.rate:inet_sock_set_state conn.open:sweep; do
-    name=${pair%:*} needs=${pair#*:}
-    if [[ $(probe "$needs") == attached ]]; then
-        eventually 20 "$name is measured" signal_is_there "$(service_pid web)" "$name"
-        feature "signal $name" yes
-    else
-        feature "signal $name" "$(signal "$(service_pid web)" "$name")"
-    fi
-done
 if kernel_is_at_least 6.6; then
     eventually 20 "goroutine.netpoll is measured" signal_is_there "$(service_pid web)" goroutine.netpoll
-    feature "signal goroutine.netpoll" yes
 else
     expect "goroutine.netpoll says what it takes" logged goroutines.conf
-    feature "signal goroutine.netpoll" "with examples/goroutines.conf"
 fi
 for probe in $(status '.probes[].probe'); do
     feature "probe $probe" "$(probe "$probe" | sed 's/^attached$/yes/')"

@@ -1,0 +1,35 @@
+#include "probe/packed_slot.h"
+
+#include <array>
+#include <cstring>
+
+namespace gotuned {
+namespace {
+
+constexpr std::size_t words_of_a_slot = sizeof(gt_slot) / sizeof(std::uint64_t);
+using Words = std::array<std::uint64_t, words_of_a_slot>;
+
+}  // namespace
+
+void PackedSlot::pack(const gt_slot& slot) {
+    Words all{};
+    std::memcpy(all.data(), &slot, sizeof slot);
+    used_.reset();
+    for (std::size_t i = 0; i < all.size(); ++i) used_[i] = all[i] != 0;
+    words_.clear();
+    words_.reserve(used_.count());
+    for (const std::uint64_t word : all)
+        if (word != 0) words_.push_back(word);
+}
+
+gt_slot PackedSlot::unpack() const {
+    Words all{};
+    auto next = words_.begin();
+    for (std::size_t i = 0; i < all.size(); ++i)
+        if (used_[i]) all[i] = *next++;
+    gt_slot slot{};
+    std::memcpy(&slot, all.data(), sizeof slot);
+    return slot;
+}
+
+}  // namespace gotuned

@@ -1,0 +1,43 @@
+// What a rule says of a target follows, for most rules, from what the target's own signals are now. As long as those
+// are the same the rule need not be asked again: on most hosts most services do nothing most of the time.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <utility>
+#include <vector>
+
+#include "observe/snapshot.h"
+#include "rulebook/rulebook.h"
+
+namespace gotuned {
+
+/// What of a rule is asked at each target and each Snapshot, found once a rulebook.
+struct RuleFacts {
+    bool follows = false;         ///< follows_from_state()
+    std::vector<Signal> reads{};  ///< by its `when`
+};
+/// By the place in Rulebook::rules.
+std::vector<RuleFacts> facts_of(const Rulebook& rulebook);
+
+/// What a target was when its rules were last judged, and what came of those that follow from that.
+struct JudgedTarget {
+    enum class Outcome : std::uint8_t {
+        anew,     ///< to be asked, or no rule for this target
+        idle,     ///< its condition is false
+        unknown,  ///< it cannot be told, and nothing is remembered from when it could
+    };
+    std::shared_ptr<const ProcessState> process{};
+    std::shared_ptr<const CgroupState> cgroup{};
+    std::vector<Outcome> outcomes{};                        ///< by the place in Rulebook::rules
+    std::vector<std::pair<std::size_t, Absent>> unknown{};  ///< why, of the outcomes that are, by the place
+    std::uint64_t round = 0;
+
+    /// The target is this now: what depends on what has changed is to be judged anew.
+    void renew(const std::vector<RuleFacts>& facts, std::shared_ptr<const ProcessState> process_now,
+               std::shared_ptr<const CgroupState> cgroup_now);
+    /// Of an outcome that is unknown.
+    [[nodiscard]] const Absent& why_unknown(std::size_t place) const;
+};
+
+}  // namespace gotuned
