@@ -1,0 +1,33 @@
+# shellcheck shell=bash
+# Page faults that waited for a page in swap, where fexit is to be had: as many as the pages that the kernel read from swap.
+# timeout: 100
+settings
+start_gotuned
+if [[ $(probe swapped_in) != attached ]]; then
+    expect_not "Linux 5.12 has what it takes" kernel_is_at_least 5.12
+    expect "the reason is told" grep -q trampolines <<<"$(probe swapped_in)"
+    feature "swap-ins by process" "no: $(probe swapped_in)"
+    return 0
+fi
+# Without readahead each page that is read is one that somebody waits for.
+cluster=$(sysctl -n vm.page-cluster)
+sysctl -qw vm.page-cluster=0
+swap_on 256
+read_from_swap() { awk '$1 == "pswpin" { print $2 }' /proc/vmstat; }
+before=$(read_from_swap)
+service swapper -p MemoryHigh=20M -- "$(workload workingset)" -mib 30 -block 4096
+eventually 20 "the service is seen" sees_service "$UNIT-swapper"
+many() { (($(read_from_swap) - before >= 500)); }
+eventually 60 "it waits for pages in swap" many
+pid=$(service_pid swapper)
+there() { [[ $(signal "$pid" swapin.rate) == [1-9]* ]]; }
+eventually 15 "the signal tells" there
+expect "the service stops" systemctl stop "$UNIT-swapper"
+sysctl -qw vm.page-cluster="$cluster"
+read=$(($(read_from_swap) - before))
+counted() { curl -fsS "$METRICS" | awk -v of="gotuned_swapin_total{service=\"$UNIT-swapper.service\"}" 'index($0, of) == 1 { printf "%.0f", $NF }'; }
+# Two threads may wait for one page, and the kernel may swap in a page of another process.
+agree() { awk -v counted="$(counted)" -v read="$read" 'BEGIN { exit !(counted >= read * 0.97 - 5 && counted <= read * 1.03 + 5) }'; }
+eventually 15 "all that the kernel read from swap is in the metrics ($read)" agree
+echo "$read pages read, $(counted) counted"
+feature "swap-ins by process" yes
