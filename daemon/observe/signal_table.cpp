@@ -10,6 +10,8 @@ const T& object_of(const std::shared_ptr<const void>& object) {
     return *static_cast<const T*>(object.get());
 }
 
+constexpr auto before = [](const auto& entry, std::uint16_t signal) { return entry.signal < signal; };
+
 }  // namespace
 
 const SignalTable::Entry* SignalTable::find(Signal id) const {
@@ -18,8 +20,7 @@ const SignalTable::Entry* SignalTable::find(Signal id) const {
     // A whole table has each signal of its scope, one after the other.
     const std::size_t place = number - entries_.front().signal;
     if (place < entries_.size() && entries_[place].signal == number) return &entries_[place];
-    const auto at = std::lower_bound(entries_.begin(), entries_.end(), number,
-                                     [](const Entry& entry, std::uint16_t wanted) { return entry.signal < wanted; });
+    const auto at = std::lower_bound(entries_.begin(), entries_.end(), number, before);
     return at != entries_.end() && at->signal == number ? &*at : nullptr;
 }
 
@@ -29,8 +30,7 @@ void SignalTable::set(Signal id, const SignalReading& reading) {
         entries_.push_back(pack(id, reading));
         return;
     }
-    const auto at = std::lower_bound(entries_.begin(), entries_.end(), number,
-                                     [](const Entry& entry, std::uint16_t wanted) { return entry.signal < wanted; });
+    const auto at = std::lower_bound(entries_.begin(), entries_.end(), number, before);
     const Entry entry = pack(id, reading);
     if (at != entries_.end() && at->signal == number)
         *at = entry;

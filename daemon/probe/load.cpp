@@ -19,9 +19,6 @@
 namespace gotuned {
 namespace {
 
-constexpr const char* object_names[GT_OBJECTS] = {"sched", "process", "syscalls", "net", "tcp",
-                                                  "calls", "memory",  "swap",     "irq"};
-
 std::span<const std::byte> elf_of(std::size_t object) {
     std::size_t size = 0;
     const void* bytes = object == GT_OBJECT_SCHED      ? sched_bpf__elf_bytes(&size)

@@ -2,6 +2,7 @@
 // room.
 #pragma once
 
+#include <array>
 #include <memory>
 #include <optional>
 
@@ -16,6 +17,10 @@
 #include "probe/sysctl_probe.h"
 
 namespace gotuned {
+
+/// By gt_object; label values of gotuned_probe_dropped_total{probe}.
+inline constexpr std::array<const char*, GT_OBJECTS> object_names{"sched", "process", "syscalls", "net", "tcp",
+                                                                  "calls", "memory",  "swap",     "irq"};
 
 class LoadedProbes final : public Probes {
 public:

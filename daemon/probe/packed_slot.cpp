@@ -1,15 +1,8 @@
 #include "probe/packed_slot.h"
 
-#include <array>
 #include <cstring>
 
 namespace gotuned {
-namespace {
-
-constexpr std::size_t words_of_a_slot = sizeof(gt_slot) / sizeof(std::uint64_t);
-using Words = std::array<std::uint64_t, words_of_a_slot>;
-
-}  // namespace
 
 void PackedSlot::pack(const gt_slot& slot) {
     Words all{};

@@ -2,6 +2,7 @@
 // words are zero, and are not kept.
 #pragma once
 
+#include <array>
 #include <bitset>
 #include <cstdint>
 #include <vector>
@@ -16,8 +17,10 @@ public:
     [[nodiscard]] gt_slot unpack() const;
 
 private:
-    std::bitset<sizeof(gt_slot) / sizeof(std::uint64_t)> used_{};  ///< by the word
-    std::vector<std::uint64_t> words_{};                           ///< those that are used
+    static constexpr std::size_t words_of_a_slot = sizeof(gt_slot) / sizeof(std::uint64_t);
+    using Words = std::array<std::uint64_t, words_of_a_slot>;
+    std::bitset<words_of_a_slot> used_{};  ///< by the word
+    std::vector<std::uint64_t> words_{};   ///< those that are used
 };
 
 }  // namespace gotuned

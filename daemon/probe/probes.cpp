@@ -185,8 +185,6 @@ std::vector<ProbeReport> LoadedProbes::reports() const {
 }
 
 std::vector<Probes::Drop> LoadedProbes::drops() const {
-    static constexpr const char* const objects[GT_OBJECTS] = {"sched", "process", "syscalls", "net", "tcp",
-                                                              "calls", "memory",  "swap",     "irq"};
     static constexpr const char* const reasons[GT_DROPS] = {"ring_full",  "task_full",   "stale",
                                                             "heirs_full", "socket_full", "names_full"};
     std::vector<Drop> drops;
@@ -194,7 +192,7 @@ std::vector<Probes::Drop> LoadedProbes::drops() const {
     const auto* shared = shared_.as<gt_shared>();
     const auto add = [&](std::size_t object, std::size_t reason) {
         drops.push_back(
-            {objects[object], reasons[reason], __atomic_load_n(&shared->drops[object][reason], __ATOMIC_RELAXED)});
+            {object_names[object], reasons[reason], __atomic_load_n(&shared->drops[object][reason], __ATOMIC_RELAXED)});
     };
     add(GT_OBJECT_SCHED, GT_DROP_TASK_FULL);
     add(GT_OBJECT_SCHED, GT_DROP_STALE);

@@ -89,6 +89,14 @@ probe() { status ".probes[] | select(.probe == \"$1\") | if .attached then \"att
 not_attached() {
     status '[.probes[] | select((.attached | not) and (.reason | test("no such tracepoint|unknown func|invalid func|of no use without") | not)) | .probe] | join(" ")'
 }
+# has_fexit PROBE FEATURE: it is attached. False on a kernel too old for fexit, where it says so.
+has_fexit() {
+    [[ $(probe "$1") != attached ]] || return 0
+    expect_not "Linux 5.12 has what it takes" kernel_is_at_least 5.12
+    expect "the reason is told" grep -q trampolines <<<"$(probe "$1")"
+    feature "$2" "no: $(probe "$1")"
+    return 1
+}
 # signal TARGET NAME: as text; of one that is absent "absent: " and why.
 signal() {
     gotunectl --json signals "$1" | jq -er --arg name "$2" '[.targets[].signals[$name] | values][0] |

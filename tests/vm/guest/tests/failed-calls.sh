@@ -3,12 +3,7 @@
 # timeout: 100
 settings
 start_gotuned
-if [[ $(probe failed_calls) != attached ]]; then
-    expect_not "Linux 5.12 has what it takes" kernel_is_at_least 5.12
-    expect "the reason is told" grep -q trampolines <<<"$(probe failed_calls)"
-    feature "failed calls are seen always" "no: $(probe failed_calls)"
-    return 0
-fi
+has_fexit failed_calls "failed calls are seen always" || return 0
 service limit -p User=web -p LimitNOFILE=64:100 -- "$(workload fdlimit)" -soft 64 -connections 60 -close-after 0
 eventually 40 "the server runs into its limit" service_said limit '"event":"full"'
 tally() { service_log limit | jq -r 'select(.event == "state") | .emfile_accept + .emfile_dial' | tail -n 1; }

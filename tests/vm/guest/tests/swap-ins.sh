@@ -3,12 +3,7 @@
 # timeout: 100
 settings
 start_gotuned
-if [[ $(probe swapped_in) != attached ]]; then
-    expect_not "Linux 5.12 has what it takes" kernel_is_at_least 5.12
-    expect "the reason is told" grep -q trampolines <<<"$(probe swapped_in)"
-    feature "swap-ins by process" "no: $(probe swapped_in)"
-    return 0
-fi
+has_fexit swapped_in "swap-ins by process" || return 0
 # Without readahead each page that is read is one that somebody waits for.
 cluster=$(sysctl -n vm.page-cluster)
 sysctl -qw vm.page-cluster=0
