@@ -25,6 +25,10 @@ namespace {
 /// How long an end waits for a job that runs, before it leaves it to itself.
 constexpr auto patience_at_end = std::chrono::seconds(1);
 
+/// How long drain() sleeps before it looks for itself: whether a job is overdue, and at what it is not told of.
+constexpr int look_ms = 100;
+constexpr int look_untold_ms = 10;
+
 }  // namespace
 
 struct Worker::Shared {
@@ -40,6 +44,7 @@ struct Worker::Shared {
     std::uint64_t taker = 0;    ///< the number of that thread
     std::size_t threads = 0;
     bool stop = false;
+    Tell tell = Tell::each;
     Fd event{::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)};
 };
 
@@ -62,8 +67,9 @@ bool Worker::start(const std::shared_ptr<Shared>& shared, std::uint64_t number) 
     return started;
 }
 
-Worker::Worker(Duration deadline) : shared_(std::make_shared<Shared>()), deadline_(deadline) {
+Worker::Worker(Duration deadline, Tell tell) : shared_(std::make_shared<Shared>()), deadline_(deadline) {
     const std::lock_guard lock(shared_->mutex);
+    shared_->tell = tell;
     if (!start(shared_, 1)) throw std::runtime_error("cannot start a thread");
 }
 
@@ -91,6 +97,7 @@ void Worker::run(const std::shared_ptr<Shared>& shared, std::uint64_t number) {
         lock.lock();
         if (shared->taker == number) shared->running = 0;
         shared->done.emplace_back(next.number, std::move(finish));
+        if (shared->tell == Tell::when_idle && !shared->queue.empty()) continue;
         const std::uint64_t one = 1;
         static_cast<void>(!::write(shared->event.get(), &one, sizeof one));  // cannot fail short of 2^64 completions
     }
@@ -167,12 +174,13 @@ void Worker::overtake(MonoTime now) {
 
 bool Worker::drain(const Clock& clock, Duration patience) {
     const auto until = std::chrono::steady_clock::now() + patience;
+    const long long most = shared_->tell == Tell::each ? look_ms : look_untold_ms;
     while (jobs_.size() > told_.size()) {
         const auto left =
             std::chrono::duration_cast<std::chrono::milliseconds>(until - std::chrono::steady_clock::now());
         if (left.count() < 0) return false;
         pollfd waiter{fd(), POLLIN, 0};
-        ::poll(&waiter, 1, static_cast<int>(std::min<long long>(left.count() + 1, 100)));
+        ::poll(&waiter, 1, static_cast<int>(std::min<long long>(left.count() + 1, most)));
         complete(clock.mono());
         overtake(clock.mono());
     }

@@ -24,7 +24,11 @@ public:
     /// So many jobs may be left to their threads; the next one that blocks is waited for.
     static constexpr std::size_t most_left = 8;
 
-    explicit Worker(Duration deadline);
+    /// When fd() becomes readable: at each job that is done, or only when none waits behind it. The latter is for many
+    /// short jobs whose answers drain() waits for: each wake-up would cost more than a job.
+    enum class Tell : std::uint8_t { each, when_idle };
+
+    explicit Worker(Duration deadline, Tell tell = Tell::each);
     Worker(const Worker&) = delete;
     Worker& operator=(const Worker&) = delete;
     /// Jobs that have not begun are dropped. One that is blocked is left to itself: its thread ends when the kernel

@@ -5,6 +5,7 @@
 #include <memory>
 #include <string>
 #include <utility>
+#include <vector>
 
 #include "base/worker.h"
 #include "observe/go_runtime.h"
@@ -29,16 +30,18 @@ public:
         : proc_(std::move(proc)), memory_(std::move(memory)), patience_(patience) {}
 
     [[nodiscard]] std::shared_ptr<GoReading> follow(const GoProcess& process) const;
-    /// Begins to read, if it can be read and is not being read.
+    /// To be read by the next settle(), if it can be read and is not being read.
     void ask(const std::shared_ptr<GoReading>& reading, MonoTime now);
-    /// Waits for the answers within the patience; what does not answer by then is left to its thread.
+    /// Reads what was asked for, all in one go, and waits for the answers within the patience; what does not answer by
+    /// then is left to its thread.
     void settle(const Clock& clock);
 
 private:
     std::string proc_;
     std::shared_ptr<const RemoteMemory> memory_;
     Duration patience_;
-    std::unique_ptr<Worker> worker_{};  ///< from the first process that can be read
+    std::vector<std::shared_ptr<GoReading>> asked_{};  ///< since the last settle()
+    std::unique_ptr<Worker> worker_{};                 ///< from the first process that can be read
 };
 
 }  // namespace gotuned

@@ -160,3 +160,24 @@ TEST_CASE("only so many jobs are left to their threads; the next that blocks is 
     while (worker.busy()) worker.complete(clock.mono());
     CHECK(*stuck.begun == most + 2);
 }
+
+TEST_CASE("a worker that tells when it is idle is waited for like any other, also past a job that blocks") {
+    Worker worker(std::chrono::milliseconds(20), Worker::Tell::when_idle);
+    const SystemClock clock;
+    const Stuck stuck;
+    int done = 0;
+    const auto submit = [&](int jobs) {
+        for (int i = 0; i < jobs; ++i) worker.submit(clock.mono(), [&]() -> Worker::Finish { return [&] { ++done; }; });
+    };
+    submit(1000);
+    CHECK(worker.drain(clock, std::chrono::seconds(60)));
+    CHECK(done == 1000);
+
+    submit(10);
+    worker.submit(clock.mono(), stuck.job());
+    submit(10);
+    CHECK_FALSE(worker.drain(clock, std::chrono::seconds(60)));  // all but the one that blocks
+    CHECK(done == 1020);
+    *stuck.go = true;
+    while (worker.busy()) worker.complete(clock.mono());
+}
