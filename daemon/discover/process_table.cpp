@@ -19,7 +19,7 @@ constexpr std::size_t max_pids_a_binary = 65536;
 constexpr Duration open_deadline = std::chrono::seconds(2);
 constexpr int attempts = 3;  // at a process that changes while it is read
 
-constexpr Duration unit_recheck = std::chrono::seconds(30);  // some 15 stat(2) a unit
+constexpr Duration unit_recheck = std::chrono::seconds(30);  // a stat(2) for each of its files
 
 bool gone(int code) { return code == ENOENT || code == ESRCH; }
 
@@ -336,9 +336,10 @@ void ScanningProcessTable::keep_environment(const std::set<std::string>& names) 
 
 /// A unit's X-Gotuned may change while its processes live.
 void ScanningProcessTable::recheck_units() {
+    UnitFiles::Look look;
     for (auto& [pid, known] : processes_) {
         if (known->unit.empty() || known->opt_out_source == "environment") continue;
-        const bool opted_out = units_.opted_out(known->unit, in_user_manager(known->cgroup));
+        const bool opted_out = units_.opted_out(known->unit, in_user_manager(known->cgroup), look);
         if (opted_out == known->opted_out) continue;
         auto changed = std::make_shared<GoProcess>(*known);
         changed->opted_out = opted_out;

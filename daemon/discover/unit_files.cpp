@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <array>
+#include <iterator>
 #include <memory>
 
 #include "base/files.h"
@@ -69,44 +70,42 @@ bool find_unit_key(std::string_view text, std::string_view key, std::string& val
     return found;
 }
 
-UnitFiles::Stamp UnitFiles::stamp(const std::string& path) {
-    Stamp out{path};
+UnitFiles::Seen UnitFiles::see(const std::string& path) {
     struct stat status{};
-    if (::stat(path.c_str(), &status) != 0) return out;
-    out.modified_ns = std::int64_t{status.st_mtim.tv_sec} * 1'000'000'000 + status.st_mtim.tv_nsec;
-    out.inode = status.st_ino;
+    if (::stat(path.c_str(), &status) != 0) return {};
+    return {std::int64_t{status.st_mtim.tv_sec} * 1'000'000'000 + status.st_mtim.tv_nsec, status.st_ino};
+}
+
+std::vector<std::string> UnitFiles::directories(bool user) const {
+    std::vector<std::string> out;
+    const auto add = [&](std::string_view directory) { out.push_back(root_ + std::string(directory)); };
+    if (user)
+        std::ranges::for_each(user_directories, add);
+    else
+        std::ranges::for_each(system_directories, add);
     return out;
 }
 
 UnitFiles::Known UnitFiles::read(const std::string& unit, bool user) const {
     Known known;
-    std::vector<std::string> directories;
-    const auto add = [&](std::string_view directory) { directories.push_back(root_ + std::string(directory)); };
-    if (user) {
-        std::for_each(user_directories.begin(), user_directories.end(), add);
-    } else {
-        std::for_each(system_directories.begin(), system_directories.end(), add);
-    }
     std::string value;
     const auto consult = [&](const std::string& path) {
-        known.stamps.push_back(stamp(path));
+        known.files.push_back({path, see(path)});
         if (const auto text = read_file(path)) {
             std::string here;
             if (find_unit_key(*text, "X-Gotuned", here)) value = here;
         }
     };
-    // A directory's stamp changes with each entry that comes or goes.
-    for (const std::string& directory : directories) known.stamps.push_back(stamp(directory));
-
+    const std::vector<std::string> folders = directories(user);
     const std::vector<std::string> names = drop_in_names(unit);
     std::vector<std::string> fragments{unit};
     if (names.size() >= 2 && names[names.size() - 2].find("@.") != std::string::npos)
         fragments.push_back(names[names.size() - 2]);
     bool have_fragment = false;
     for (auto name = fragments.begin(); name != fragments.end() && !have_fragment; ++name) {
-        for (const std::string& directory : directories) {
-            const std::string path = directory + "/" + *name;
-            if (stamp(path).modified_ns < 0) continue;
+        for (const std::string& folder : folders) {
+            const std::string path = folder + "/" + *name;
+            if (see(path) == Seen{}) continue;
             consult(path);
             have_fragment = true;
             break;
@@ -115,32 +114,42 @@ UnitFiles::Known UnitFiles::read(const std::string& unit, bool user) const {
     // A drop-in of the more specific name, then of the directory that comes first, hides those of the same file name.
     std::map<std::string, std::string> drop_ins;
     for (auto name = names.rbegin(); name != names.rend(); ++name) {
-        for (const std::string& directory : directories) {
-            const std::string path = directory + "/" + *name + ".d";
-            Stamp here = stamp(path);
-            if (here.modified_ns < 0) continue;
-            known.stamps.push_back(std::move(here));
+        for (const std::string& folder : folders) {
+            const std::string path = folder + "/" + *name + ".d";
+            const Seen here = see(path);
+            if (here == Seen{}) continue;
+            known.files.push_back({path, here});
             for (const std::string& file : conf_files(path)) drop_ins.emplace(file, path + "/" + file);
         }
     }
     for (const auto& [name, path] : drop_ins) consult(path);
+    known.files.shrink_to_fit();
     known.opted_out = value == "off";
     return known;
 }
 
-bool UnitFiles::opted_out(const std::string& unit, bool user) {
+bool UnitFiles::opted_out(const std::string& unit, bool user, Look& look) {
     if (unit.rfind('.') == std::string::npos || unit.find('/') != std::string::npos) return false;
+    // A directory's stamp changes with each entry that comes or goes. Seen before the files are read: what changes
+    // meanwhile is found at the next look.
+    const auto [now, fresh] = look.try_emplace(user);
+    if (fresh) std::ranges::transform(directories(user), std::back_inserter(now->second), see);
+    Directories& directories = directories_[user];
+    if (directories.seen != now->second) {
+        directories.seen = now->second;
+        ++directories.changes;
+    }
     const std::string key = (user ? "user:" : "system:") + unit;
     if (const auto found = known_.find(key); found != known_.end()) {
-        const auto& stamps = found->second.stamps;
-        const bool same = std::all_of(stamps.begin(), stamps.end(), [](const Stamp& old) {
-            const Stamp now = stamp(old.path);
-            return now.modified_ns == old.modified_ns && now.inode == old.inode;
-        });
-        if (same) return found->second.opted_out;
+        const Known& known = found->second;
+        if (known.directories_read == directories.changes &&
+            std::ranges::all_of(known.files, [](const Stamp& old) { return old.seen == see(old.path); }))
+            return known.opted_out;
     }
     if (known_.size() >= max_known) known_.clear();
-    return (known_[key] = read(unit, user)).opted_out;
+    Known& known = known_[key] = read(unit, user);
+    known.directories_read = directories.changes;
+    return known.opted_out;
 }
 
 }  // namespace gotuned

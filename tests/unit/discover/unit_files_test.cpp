@@ -91,6 +91,22 @@ TEST_CASE("a file that changes or appears later is noticed") {
     CHECK_FALSE(units.opted_out("a.service", false));
 }
 
+TEST_CASE("one look at many units sees their directories once, the next look what has changed there") {
+    const FakeProc tree;
+    UnitFiles units(tree.path("."));
+    UnitFiles::Look one;
+    CHECK_FALSE(units.opted_out("a.service", false, one));
+    CHECK_FALSE(units.opted_out("b.service", false, one));
+    tree.write("etc/systemd/system/a.service.d/10-off.conf", off);
+    CHECK_FALSE(units.opted_out("a.service", false, one));
+    UnitFiles::Look next;
+    CHECK(units.opted_out("a.service", false, next));
+    CHECK_FALSE(units.opted_out("b.service", false, next));
+    tree.write("etc/systemd/system/a.service.d/10-off.conf", plain);  // no entry came or went
+    UnitFiles::Look last;
+    CHECK_FALSE(units.opted_out("a.service", false, last));
+}
+
 TEST_CASE("a user's unit is looked for in the directories of user units") {
     const FakeProc tree;
     UnitFiles units(tree.path("."));
