@@ -26,7 +26,24 @@ Reading<std::uint64_t> key_of(const Reading<std::string>& file, std::string_view
     return keyed_number(*file, key);
 }
 
+constexpr std::array rates{cg_memory_stall_rate, cg_memory_events_high, cg_memory_events_max, cg_memory_events_oom_kill,
+                           cg_memory_refault,    cg_memory_swapin,      cg_cpu_throttled};
+constexpr std::array pressures{cg_memory_psi_some, cg_memory_psi_full, cg_cpu_psi_some, cg_io_psi_full};
+
+/// What is not known yet, since it takes two readings, is not at rest.
+bool is_at_most(const SignalTable& table, Signal id, double most) {
+    const auto value = table.get(id).value;
+    if (!value) return value.absent().reason != Absence::not_observed && value.absent().reason != Absence::restarted;
+    return std::get<Quantity>(*value).value <= most;
+}
+
 }  // namespace
+
+bool at_rest(const SignalTable& table) {
+    constexpr double felt = 0.01;
+    return std::ranges::all_of(rates, [&table](Signal id) { return is_at_most(table, id, 0); }) &&
+           std::ranges::all_of(pressures, [&table](Signal id) { return is_at_most(table, id, felt); });
+}
 
 Reading<SignalValue> parse_cgroup_limit(std::string_view text, Unit unit) {
     text = trim(text);
@@ -99,15 +116,13 @@ Reading<HeldDirectory> CgroupReader::open(const Roots& roots) const {
     return directory;
 }
 
-Reading<std::uint64_t> CgroupReader::usage(const Roots& roots) const {
-    const auto directory = open(roots);
+Reading<std::uint64_t> CgroupReader::usage(const Reading<HeldDirectory>& directory) {
     if (!directory) return directory.absent();
     return key_of(directory->read("cpu.stat"), "usage_usec");
 }
 
-SignalTable CgroupReader::read(const Roots& roots, const ControllerPlaces& places, MonoTime now) {
+SignalTable CgroupReader::read(const Reading<HeldDirectory>& directory, const ControllerPlaces& places, MonoTime now) {
     SignalTable table;
-    const auto directory = open(roots);
     const auto controllers = directory ? directory->read("cgroup.controllers") : directory.absent();
     if (!controllers) {
         for (const SignalInfo& row : signals())

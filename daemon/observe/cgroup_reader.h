@@ -27,18 +27,19 @@ class CgroupReader {
 public:
     CgroupReader(CgroupId id, std::string path) : id_(id), path_(std::move(path)) {}
 
+    /// Its directory, held open, for usage() and read(). Absent: vanished (no such directory, or another inode),
+    /// not_supported (no cgroup v2), not_permitted.
+    [[nodiscard]] Reading<HeldDirectory> open(const Roots& roots) const;
     /// CPU time that the whole cgroup ever used, in µs: when it does not move, nothing ran in it. Absent: as read().
-    [[nodiscard]] Reading<std::uint64_t> usage(const Roots& roots) const;
-    /// Every signal of the cgroup. Absent: vanished (no such directory, or another inode), not_supported (the
-    /// controller is on cgroup v1, is not enabled here, the root cgroup or this kernel has no such file).
-    SignalTable read(const Roots& roots, const ControllerPlaces& places, MonoTime now);
+    [[nodiscard]] static Reading<std::uint64_t> usage(const Reading<HeldDirectory>& directory);
+    /// Every signal of the cgroup. Absent: as open(); not_supported (the controller is on cgroup v1, is not enabled
+    /// here, the root cgroup or this kernel has no such file).
+    SignalTable read(const Reading<HeldDirectory>& directory, const ControllerPlaces& places, MonoTime now);
     /// Memory and pressure alone (answers_pressure()) in a table that read() has filled. False: the cgroup cannot be
     /// read now, and the table is as it was.
     bool refresh(SignalTable& table, const Roots& roots, const ControllerPlaces& places, MonoTime now);
     /// Whether threads of it were stalled on memory since the last reading; false when that cannot be told.
     [[nodiscard]] bool stalled_since(const Roots& roots) const;
-    /// Its directory, held open. Absent: as read().
-    [[nodiscard]] Reading<HeldDirectory> open(const Roots& roots) const;
     [[nodiscard]] const std::string& path() const { return path_; }
 
 private:
@@ -51,6 +52,10 @@ private:
     std::string path_;
     Counter stall_, high_, max_, oom_kill_, refault_anon_, refault_file_, swapin_, periods_, throttled_;
 };
+
+/// Nothing in a table that read() filled changes by itself while nothing runs in the cgroup: every rate is zero, and
+/// the pressure that a kernel takes a minute to forget is below 1%.
+bool at_rest(const SignalTable& table);
 
 /// "max" is unlimited. Absent: malformed.
 Reading<SignalValue> parse_cgroup_limit(std::string_view text, Unit unit);

@@ -22,16 +22,17 @@ double CpuQuotas::parse(std::string_view cpu_max) {
 }
 
 double CpuQuotas::of(const std::string& path, MonoTime now) {
-    if (cgroup2_.empty()) return unlimited_value;
+    // The root cgroup has no cpu.max.
+    if (cgroup2_.empty() || path.size() <= 1) return unlimited_value;
     const auto known = known_.find(path);
     if (known != known_.end() && now - known->second.at < reread) return known->second.cpus;
-    std::erase_if(known_, [now](const auto& entry) { return now - entry.second.at >= reread; });
-    double least = unlimited_value;
-    // The root cgroup has no cpu.max.
-    for (std::string at = path; at.size() > 1; at.resize(at.rfind('/'))) {
-        if (const auto text = read_file(cgroup2_ + at + "/cpu.max")) least = std::min(least, parse(*text));
-        if (at.rfind('/') == std::string::npos) break;
+    if (now - swept_ >= reread) {
+        std::erase_if(known_, [now](const auto& entry) { return now - entry.second.at >= reread; });
+        swept_ = now;
     }
+    const std::size_t slash = path.rfind('/');
+    double least = slash == std::string::npos ? unlimited_value : of(path.substr(0, slash), now);
+    if (const auto text = read_file(cgroup2_ + path + "/cpu.max")) least = std::min(least, parse(*text));
     known_.insert_or_assign(path, Known{least, now});
     return least;
 }

@@ -15,7 +15,8 @@ class CpuQuotas {
 public:
     explicit CpuQuotas(std::string cgroup2) : cgroup2_(std::move(cgroup2)) {}
 
-    /// CPUs, infinite where nothing limits. Read anew every 15 s, and for whom asks first.
+    /// CPUs, infinite where nothing limits. Read anew every 15 s, and for whom asks first; what is above it likewise,
+    /// so that a change there is seen after twice that at most.
     double of(const std::string& path, MonoTime now);
 
     /// "150000 100000" is 1.5; "max 100000", and what cannot be understood, is infinite.
@@ -27,7 +28,8 @@ private:
         MonoTime at{};
     };
     std::string cgroup2_;
-    std::map<std::string, Known, std::less<>> known_{};
+    std::map<std::string, Known, std::less<>> known_{};  ///< those above the asked ones, too
+    MonoTime swept_{};
 };
 
 }  // namespace gotuned

@@ -25,6 +25,12 @@ struct Exposure {
 };
 /// Least exposure for a sampled value to count.
 inline constexpr Duration least_exposure = std::chrono::milliseconds(100);
+/// What an exposure is good for. Within one of these, for how long was looked does not change what a rule sees.
+enum class Looked : std::uint8_t { not_at_all, too_little, enough };
+constexpr Looked looked(Duration observed) {
+    if (observed <= Duration::zero()) return Looked::not_at_all;
+    return observed < least_exposure ? Looked::too_little : Looked::enough;
+}
 
 using DistributionPtr = std::shared_ptr<const Distribution>;
 using SignalValue = std::variant<Quantity, std::string, CpuSet, DistributionPtr>;

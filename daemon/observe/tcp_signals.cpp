@@ -22,7 +22,7 @@ SignalReading number(std::uint64_t amount) { return {SignalValue(count(static_ca
 
 void TcpSignals::set(SignalTable& table, const SlotDelta& delta, MonoTime now, const Absent& not_attached) {
     const auto& tcp = delta.tcp;
-    while (!time_waits_.empty() && now - time_waits_.front().at >= time_wait) time_waits_.pop_front();
+    std::erase_if(time_waits_, [now](const Entered& entered) { return now - entered.at >= time_wait; });
     if (tcp.time_waits > 0) time_waits_.push_back({now, tcp.time_waits});
     if (delta.elapsed <= Duration::zero()) return set_absent(table, Absent{Absence::not_observed, {}});
     if (delta.tcp_observed <= Duration::zero()) return set_absent(table, not_attached);

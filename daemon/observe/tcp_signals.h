@@ -2,7 +2,7 @@
 // reach back beyond a tick.
 #pragma once
 
-#include <deque>
+#include <vector>
 
 #include "observe/snapshot.h"
 #include "probe/probes.h"
@@ -27,7 +27,7 @@ private:
     /// How long TIME_WAIT lasts: TCP_TIMEWAIT_LEN, include/net/tcp.h.
     static constexpr Duration time_wait = std::chrono::seconds(60);
 
-    std::deque<Entered> time_waits_{};  ///< one entry a tick that had any
+    std::vector<Entered> time_waits_{};  ///< one entry a tick that had any
     Reading<SignalValue> retransmit_ratio_{};
     std::optional<SlotDelta::Tcp::Open> open_{};
     bool swept_ = false;

@@ -15,19 +15,22 @@ std::shared_ptr<const CgroupState> WatchedCgroup::observe(const Roots& roots, co
         now - last_->read_at < idle_reread)
         return last_;
     looked_at_ = now;
-    const auto usage = reader_.usage(roots);
+    const auto directory = reader_.open(roots);
+    const auto usage = CgroupReader::usage(directory);
     const bool ran = !usage || usage != usage_;
     usage_ = usage;
-    // One reading after the last that ran, so that its rates come down to what they are.
     const bool touched = std::exchange(touched_, false);
-    if (last_ != nullptr && !ran && !touched && quiet_ && now - last_->read_at < idle_reread) return last_;
-    quiet_ = !ran;
+    if (last_ != nullptr && !ran && !touched && at_rest(last_->signals) && now - last_->read_at < idle_reread) {
+        quiet_ = true;
+        return last_;
+    }
     auto state = std::make_shared<CgroupState>();
     state->id = id_;
     state->path = reader_.path();
     state->unit = unit_;
     state->read_at = now;
-    state->signals = reader_.read(roots, places, now);
+    state->signals = reader_.read(directory, places, now);
+    quiet_ = !ran && at_rest(state->signals);
     last_ = std::move(state);
     return last_;
 }

@@ -14,7 +14,7 @@ public:
     WatchedCgroup(CgroupId id, std::string path, std::string unit)
         : id_(id), unit_(std::move(unit)), reader_(id, std::move(path)) {}
 
-    /// The same object as before when no CPU time was used in the cgroup and its rates are settled. That nobody else
+    /// The same object as before when no CPU time was used in the cgroup since and it is at_rest(). That nobody else
     /// uses any in a quiet cgroup whose watched processes do not run is looked for each idle_look.
     std::shared_ptr<const CgroupState> observe(const Roots& roots, const ControllerPlaces& places, MonoTime now,
                                                Duration idle_reread);
@@ -34,7 +34,7 @@ private:
     Reading<std::uint64_t> usage_{};
     MonoTime looked_at_{};  ///< its CPU time was
     bool touched_ = false;
-    bool quiet_ = false;  ///< nothing ran in the tick that last_ describes
+    bool quiet_ = false;  ///< nothing ran in it since last_, which is at rest
     std::shared_ptr<const CgroupState> last_{};
 };
 

@@ -16,9 +16,6 @@ constexpr std::array kept_signals{proc_threads, proc_threads_ratio, mem_rss,    
                                   mem_shmem,    mem_swap,           mem_offheap, fd_used,     fd_limit,
                                   fd_hard,      nproc_used,         nproc_limit, cpu_allowed, cpu_gomaxprocs_excess};
 
-/// Whether an exposure tells nothing, too little, or enough: a state is not shared across these.
-int exposure_class(Duration observed) { return observed <= Duration::zero() ? 0 : observed < least_exposure ? 1 : 2; }
-
 }  // namespace
 
 void WatchedProcess::replace(std::shared_ptr<const GoProcess> process) {
@@ -55,7 +52,7 @@ bool WatchedProcess::same_as_last(const SlotDelta& delta, MonoTime now, const Si
     // The exposure of the shared state is the one it was made with: close enough within a tenth.
     const Duration difference =
         delta.elapsed > last_elapsed_ ? delta.elapsed - last_elapsed_ : last_elapsed_ - delta.elapsed;
-    return exposure_class(delta.observed) == exposure_class(last_observed_) && difference * 10 <= last_elapsed_;
+    return looked(delta.observed) == looked(last_observed_) && difference * 10 <= last_elapsed_;
 }
 
 void WatchedProcess::begin(const ReadingContext& context) {
@@ -80,7 +77,11 @@ std::shared_ptr<const ProcessState> WatchedProcess::observe(const ReadingContext
     const MonoTime now = context.clock.mono();
     const std::unique_ptr<SlotDelta> taken = std::move(delta_);
     const SlotDelta& delta = *taken;
-    if (reads_) net_namespace_ = context.namespaces.of(process_->id.pid);
+    // Another one needs setns(2): so seldom that once a minute is enough.
+    if (reads_ && (!net_namespace_ || now - namespace_at_ >= context.idle_reread)) {
+        net_namespace_ = context.namespaces.of(process_->id.pid);
+        namespace_at_ = now;
+    }
     const SignalReading udp = net_namespace_
                                   ? context.namespaces.udp_rcvbuf_errors(*net_namespace_, process_->id.pid, context.now)
                                   : SignalReading{net_namespace_.absent(), {}};

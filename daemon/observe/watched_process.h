@@ -86,6 +86,7 @@ private:
 
     TcpSignals tcp_{};
     Reading<std::uint64_t> net_namespace_{};
+    MonoTime namespace_at_{};  ///< when it was looked up
     Counter cpu_usage_{};
     std::uint64_t cpu_time_ = 0;  ///< as last read
     bool cpu_clock_ = false;      ///< the CPU-time clock can be read without opening PROC

@@ -83,8 +83,8 @@ TEST_CASE("a real cgroup's signals are there or say why not") {
     CgroupReader reader(cgroup.id(), cgroup.path());
     const ControllerPlaces places(cgroup.roots());
     const MonoTime now = MonoClock::now();
-    reader.read(cgroup.roots(), places, now - 5s);
-    const SignalTable table = reader.read(cgroup.roots(), places, now);
+    reader.read(reader.open(cgroup.roots()), places, now - 5s);
+    const SignalTable table = reader.read(reader.open(cgroup.roots()), places, now);
     const auto pressure = read_file(cgroup.folder() + "/memory.pressure");
     for (const Signal id : {Signal::cg_memory_psi_some, Signal::cg_cpu_psi_some, Signal::cg_io_psi_full}) {
         INFO(info(id).name);
@@ -111,7 +111,7 @@ TEST_CASE("a real cgroup's signals are there or say why not") {
 TEST_CASE("the CPU time of a cgroup is that of its processes") {
     const MadeCgroup cgroup;
     const CgroupReader reader(cgroup.id(), cgroup.path());
-    const auto before = reader.usage(cgroup.roots());
+    const auto before = CgroupReader::usage(reader.open(cgroup.roots()));
     REQUIRE(before);
     Child child([&cgroup](const auto& ready) {
         cgroup.join();
@@ -120,7 +120,7 @@ TEST_CASE("the CPU time of a cgroup is that of its processes") {
         ready();
     });
     const rusage used = child.end();
-    const auto after = reader.usage(cgroup.roots());
+    const auto after = CgroupReader::usage(reader.open(cgroup.roots()));
     REQUIRE(after);
     const double told = static_cast<double>(*after - *before) / 1e6;
     const double known = static_cast<double>(used.ru_utime.tv_sec + used.ru_stime.tv_sec) +
@@ -136,7 +136,10 @@ TEST_CASE("a cgroup that was removed has vanished, and one made anew with its na
     const ControllerPlaces places(cgroup.roots());
     cgroup.remove();
     const auto absence = [&] {
-        return reader.read(cgroup.roots(), places, MonoClock::now()).get(Signal::cg_cpu_psi_some).value.absent().reason;
+        return reader.read(reader.open(cgroup.roots()), places, MonoClock::now())
+            .get(Signal::cg_cpu_psi_some)
+            .value.absent()
+            .reason;
     };
     CHECK(absence() == Absence::vanished);
     REQUIRE(::mkdir(cgroup.folder().c_str(), 0755) == 0);

@@ -17,7 +17,9 @@ struct Group {
 
     explicit Group(std::string name = "/svc") : path((host.write_cgroup(name), name)), reader(id(), path) {}
     [[nodiscard]] CgroupId id() const { return CgroupId{host.inode("cgroup" + path)}; }
-    SignalTable read(MonoTime now = start) { return reader.read(host.roots(), ControllerPlaces(host.roots()), now); }
+    SignalTable read(MonoTime now = start) {
+        return reader.read(reader.open(host.roots()), ControllerPlaces(host.roots()), now);
+    }
     void write(const std::string& name, std::string_view content) const {
         host.tree.write("cgroup" + path + "/" + name, content);
     }
@@ -138,7 +140,7 @@ TEST_CASE("a cgroup that was removed has vanished, with all of its signals") {
     const SignalTable table = group.read(start + 5s);
     for (const SignalInfo& row : signals())
         if (row.scope == Scope::cgroup) CHECK(absent(table, row.id).reason == Absence::vanished);
-    CHECK(group.reader.usage(group.host.roots()).absent().reason == Absence::vanished);
+    CHECK(CgroupReader::usage(group.reader.open(group.host.roots())).absent().reason == Absence::vanished);
 }
 
 TEST_CASE("a cgroup of the same name that was made anew is not read as the old one") {
@@ -160,7 +162,7 @@ TEST_CASE("the root cgroup lacks files, and says that it is the root") {
     host.tree.write("cgroup/cgroup.controllers", "memory cpu pids\n");
     host.tree.write("cgroup/memory.pressure", "some avg10=1.00 avg60=0.00 avg300=0.00 total=1000000\n");
     CgroupReader reader(CgroupId{host.inode("cgroup")}, "/");
-    const SignalTable table = reader.read(host.roots(), ControllerPlaces(host.roots()), start);
+    const SignalTable table = reader.read(reader.open(host.roots()), ControllerPlaces(host.roots()), start);
     CHECK(absent(table, Signal::cg_memory_current) ==
           Absent{Absence::not_supported, "the root cgroup has no memory.current"});
     CHECK(quantity(table, Signal::cg_memory_psi_some) == ratio(0.01));
@@ -170,6 +172,6 @@ TEST_CASE("a host without cgroup v2 has no cgroup signals") {
     Group group;
     Roots roots = group.host.roots();
     roots.cgroup2.clear();
-    const SignalTable table = group.reader.read(roots, ControllerPlaces(roots), start);
+    const SignalTable table = group.reader.read(group.reader.open(roots), ControllerPlaces(roots), start);
     CHECK(absent(table, Signal::cg_memory_current) == Absent{Absence::not_supported, "this host has no cgroup v2"});
 }

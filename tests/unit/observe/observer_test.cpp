@@ -327,6 +327,7 @@ TEST_CASE("a cgroup is in the Snapshot once, as long as a process is in it") {
 TEST_CASE("a cgroup in which nothing ran is shared, after its rates have come down") {
     World world;
     world.host.write_cgroup("/svc", 1);
+    world.host.calm("/svc");
     const auto process = world.host.process(10, 100, "/svc");
     world.found(process);
     const CgroupId id{process->cgroup_inode};
@@ -343,9 +344,33 @@ TEST_CASE("a cgroup in which nothing ran is shared, after its rates have come do
     CHECK(last->cgroups.at(id) != settled->cgroups.at(id));
 }
 
+TEST_CASE("a cgroup that ran without any trouble is read once, one under pressure until that is forgotten") {
+    World world;
+    world.host.write_cgroup("/svc", 1);
+    world.host.calm("/svc");
+    const auto process = world.host.process(10, 100, "/svc");
+    world.found(process);
+    const auto state = [&, id = CgroupId{process->cgroup_inode}] { return world.tick()->cgroups.at(id); };
+    state();
+    world.host.tree.write("cgroup/svc/cpu.stat", "usage_usec 2\nnr_periods 100\nnr_throttled 10\n");
+    const auto ran = state();
+    CHECK(state() == ran);
+    world.host.tree.write("cgroup/svc/cpu.stat", "usage_usec 3\nnr_periods 100\nnr_throttled 10\n");
+    world.host.tree.write("cgroup/svc/io.pressure", "full avg10=4.00 avg60=0.00 avg300=0.00 total=0\n");
+    for (int i = 0; i < 3; ++i) world.tick();  // within 15 s
+    const auto pressed = state();
+    CHECK(quantity(pressed->signals, Signal::cg_io_psi_full) == ratio(0.04));
+    CHECK(state() != pressed);
+    world.host.calm("/svc");
+    const auto calm = state();
+    CHECK(quantity(calm->signals, Signal::cg_io_psi_full) == ratio(0));
+    CHECK(state() == calm);
+}
+
 TEST_CASE("what others do in a quiet cgroup whose Go processes sleep is seen within 15 s") {
     World world;
     world.host.write_cgroup("/svc", 1);
+    world.host.calm("/svc");
     const auto process = world.host.process(10, 100, "/svc");
     world.found(process);
     const CgroupId id{process->cgroup_inode};
@@ -364,6 +389,7 @@ TEST_CASE("what others do in a quiet cgroup whose Go processes sleep is seen wit
 TEST_CASE("a cgroup that was written to is read again though nothing ran in it") {
     World world;
     world.host.write_cgroup("/svc");
+    world.host.calm("/svc");
     const auto process = world.host.process(10, 100, "/svc");
     world.found(process);
     const CgroupId id{process->cgroup_inode};
