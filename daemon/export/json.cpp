@@ -200,7 +200,7 @@ Json standings_json(const Evaluation& evaluation, const TargetNamer& name) {
                  {"target", json_of(standing.target, name)},
                  {"state", text(to_string(standing.state))},
                  {"held_seconds", seconds(standing.held)}};
-        if (standing.state == RuleStanding::State::unknown) one["unknown"] = json_of(standing.unknown);
+        if (standing.state == RuleStanding::State::unknown) one["unknown"] = json_of(*standing.unknown);
         if (!standing.yields_to.empty()) one["yields_to"] = standing.yields_to;
         out.push_back(std::move(one));
     }

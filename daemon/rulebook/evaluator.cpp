@@ -28,6 +28,7 @@ public:
     gotuned::Evaluation run() {
         if (snapshot_.woken_for) return run_woken();
         ++memory_.round;
+        out_.standings.reserve(memory_.standings + memory_.standings / 16);
         end_orphans();
         if (std::exchange(memory_.rules, rulebook_.rules.data()) != rulebook_.rules.data() ||
             memory_.facts.size() != rulebook_.rules.size()) {
@@ -52,6 +53,7 @@ public:
                                 [&entry](const LiveAdjustment& live) { return live.group == entry.first; });
         });
         for (Decision& decision : fires_) out_.decisions.push_back(std::move(decision));
+        memory_.standings = out_.standings.size();
         return std::move(out_);
     }
 
@@ -63,6 +65,9 @@ private:
             for (const TargetId& target : targets_.of(*rule)) {
                 const auto known = memory_.cells.find(RuleAndTargetView{rule->name, target});
                 if (answers && concerns(target)) {
+                    // What it remembers from here on is not what was settled.
+                    if (const auto judged = memory_.judged.find(target); judged != memory_.judged.end())
+                        judged->second.forget(place_of(*rule));
                     step(*rule, target);
                 } else if (known != memory_.cells.end() && known->second.fires) {
                     claims_.fires(*rule, target);  // it goes on firing, so what comes after it goes on yielding
@@ -148,19 +153,25 @@ private:
         const std::size_t place = place_of(rule);
         Outcome& outcome = judged.outcomes[place];
         if (outcome != Outcome::anew && (live_.empty() || !live_.contains(RuleAndTargetView{rule.name, target}))) {
+            if (Cell* cell = judged.waiting_cell(place)) {
+                cell->waits = true;
+                cell->round = memory_.round;
+            }
             if (outcome == Outcome::unknown) still_unknown(rule, target, judged.why_unknown(place));
             return;
         }
-        outcome = Outcome::anew;
+        judged.forget(place);
         const RuleStanding::State state = step(rule, target);
-        if (state == RuleStanding::State::idle) outcome = Outcome::idle;
-        if (state == RuleStanding::State::unknown && !memory_.cells.contains(RuleAndTargetView{rule.name, target})) {
-            outcome = Outcome::unknown;
-            judged.unknown.emplace_back(place, out_.standings.back().unknown);
-        }
+        if (state != RuleStanding::State::idle && state != RuleStanding::State::unknown) return;
+        const auto known = memory_.cells.find(RuleAndTargetView{rule.name, target});
+        Cell* cell = known == memory_.cells.end() ? nullptr : &known->second;
+        if (cell != nullptr && !cell->settled()) return;
+        if (cell != nullptr) judged.waiting.emplace_back(place, cell);
+        outcome = state == RuleStanding::State::idle ? Outcome::idle : Outcome::unknown;
+        if (outcome == Outcome::unknown) judged.unknown.emplace_back(place, out_.standings.back().unknown);
     }
-    void still_unknown(const Rule& rule, const TargetId& target, const Absent& why) {
-        count_unknown(rule, why);
+    void still_unknown(const Rule& rule, const TargetId& target, const std::shared_ptr<const Absent>& why) {
+        count_unknown(rule, *why);
         out_.standings.push_back({rule.name, target, RuleStanding::State::unknown, {}, why, {}});
     }
     JudgedTarget& judged_as_of_now(const TargetId& target) {
@@ -194,6 +205,7 @@ private:
 
     RuleStanding::State look(const Rule& rule, const TargetId& target, Cell& cell) {
         cell.round = memory_.round;
+        if (cell.waits) cell.stayed(snapshot_.at - snapshot_.window);
         const bool news = !cell.evaluated || snapshot_.at > cell.last;
         const auto& groups = groups_of(rule, target);
         const EvaluationContext plain{snapshot_, target, {}, targets_.page_of(rule, target)};
@@ -236,8 +248,10 @@ private:
         }
         // Between two ticks the idle ones are told, too: what was carried on of them is over.
         if (state != RuleStanding::State::idle || snapshot_.woken_for)
-            out_.standings.push_back({rule.name, target, state, held,
-                                      state == RuleStanding::State::unknown ? when.absent() : Absent{}, yields_to});
+            out_.standings.push_back(
+                {rule.name, target, state, held,
+                 state == RuleStanding::State::unknown ? std::make_shared<const Absent>(when.absent()) : nullptr,
+                 yields_to});
         return state;
     }
 

@@ -58,9 +58,9 @@ struct RuleStanding {
     TargetId target{};
     /// yielding: would fire, but another rule comes first for this target (yields_to) or for a knob of it.
     enum class State { idle, pending, firing, verifying, kept, unknown, yielding } state{};
-    Duration held{};          ///< for how long the condition has been true
-    Absent unknown{};         ///< state unknown: why
-    std::string yields_to{};  ///< state yielding: the rule that comes first
+    Duration held{};                          ///< for how long the condition has been true
+    std::shared_ptr<const Absent> unknown{};  ///< state unknown: why; else null. Shared: thousands stand so for long
+    std::string yields_to{};                  ///< state yielding: the rule that comes first
 };
 std::string_view to_string(RuleStanding::State state);
 

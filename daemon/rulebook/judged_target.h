@@ -12,10 +12,12 @@
 
 namespace gotuned {
 
+struct Cell;
+
 /// What of a rule is asked at each target and each Snapshot, found once a rulebook.
 struct RuleFacts {
     bool follows = false;         ///< follows_from_state()
-    std::vector<Signal> reads{};  ///< by its `when`
+    std::vector<Signal> reads{};  ///< by its `when`; of one that reaches back, by all its expressions
 };
 /// By the place in Rulebook::rules.
 std::vector<RuleFacts> facts_of(const Rulebook& rulebook);
@@ -29,15 +31,22 @@ struct JudgedTarget {
     };
     std::shared_ptr<const ProcessState> process{};
     std::shared_ptr<const CgroupState> cgroup{};
-    std::vector<Outcome> outcomes{};                        ///< by the place in Rulebook::rules
-    std::vector<std::pair<std::size_t, Absent>> unknown{};  ///< why, of the outcomes that are, by the place
+    std::vector<Outcome> outcomes{};  ///< by the place in Rulebook::rules
+    /// Why, of the outcomes that are, by the place.
+    std::vector<std::pair<std::size_t, std::shared_ptr<const Absent>>> unknown{};
+    /// Of the outcomes of rules that reach back: the cell, settled, that waits for the target to change, by the place.
+    std::vector<std::pair<std::size_t, Cell*>> waiting{};
     std::uint64_t round = 0;
 
     /// The target is this now: what depends on what has changed is to be judged anew.
     void renew(const std::vector<RuleFacts>& facts, std::shared_ptr<const ProcessState> process_now,
                std::shared_ptr<const CgroupState> cgroup_now);
     /// Of an outcome that is unknown.
-    [[nodiscard]] const Absent& why_unknown(std::size_t place) const;
+    [[nodiscard]] const std::shared_ptr<const Absent>& why_unknown(std::size_t place) const;
+    /// Of an outcome that is not anew. Null: the rule does not reach back.
+    [[nodiscard]] Cell* waiting_cell(std::size_t place) const;
+    /// It is to be judged anew.
+    void forget(std::size_t place);
 };
 
 }  // namespace gotuned

@@ -29,14 +29,18 @@ Expression::Needs needs_of(const Rule& rule) {
     return all;
 }
 
-bool follows_from_state(const Rule& rule) {
+bool reaches_back(const Rule& rule) {
     const auto remembers = [](const ExpressionPtr& expression) {
         const auto& before = expression->before_arguments();
         return expression->remembers() ||
                std::any_of(before.begin(), before.end(), [](const auto& one) { return one->remembers(); });
     };
     const auto all = expressions_of(rule);
-    if (rule.scope == Scope::host || std::any_of(all.begin(), all.end(), remembers)) return false;
+    return std::any_of(all.begin(), all.end(), remembers);
+}
+
+bool follows_from_state(const Rule& rule) {
+    if (rule.scope == Scope::host) return false;
     const Expression::Needs needs = needs_of(rule);
     return needs.sysctls.empty() && needs.environment.empty() && needs.app.empty() && needs.queries.empty() &&
            std::none_of(needs.signals.begin(), needs.signals.end(),

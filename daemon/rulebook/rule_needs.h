@@ -8,8 +8,10 @@ namespace gotuned {
 /// All of its expressions together.
 Expression::Needs needs_of(const Rule& rule);
 
-/// Whether all that it reads is the target's own state in the Snapshot, and nothing has to be remembered from one to
-/// the next: while that state is the same, so is what comes out.
+/// Whether all that it reads is the target's own state in the Snapshot: while that is the same, so is what comes out,
+/// of one that reaches_back() as soon as its series are settled.
 bool follows_from_state(const Rule& rule);
+/// Whether some of its expressions are about more than one Snapshot: avg, rate, p99(…, 1m).
+bool reaches_back(const Rule& rule);
 
 }  // namespace gotuned

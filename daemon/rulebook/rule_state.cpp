@@ -25,6 +25,13 @@ std::shared_ptr<const ExpressionState> SeriesMemory::look(const ExpressionPtr& e
     return expression->make_state();
 }
 
+void Cell::stayed(MonoTime until) {
+    for (SeriesMemory* one : {&when, &expect, &undo_when}) one->stayed(until);
+    for (auto* some : {&to, &before})
+        for (SeriesMemory& one : *some) one.stayed(until);
+    waits = false;
+}
+
 RuleState::RuleState() : data_(std::make_unique<Data>()) {}
 RuleState::RuleState(RuleState&&) noexcept = default;
 RuleState& RuleState::operator=(RuleState&&) noexcept = default;
@@ -33,6 +40,7 @@ RuleState::~RuleState() = default;
 RuleState RuleState::clone() const {
     RuleState copy;
     *copy.data_ = *data_;
+    copy.data_->judged.clear();  // it points to the cells of the original
     return copy;
 }
 

@@ -10,6 +10,7 @@
 #include "rulebook/evaluator.h"
 #include "rulebook/judged_target.h"
 #include "rulebook/live_groups.h"
+#include "rulebook/series.h"
 
 namespace gotuned {
 
@@ -27,6 +28,11 @@ public:
     /// For explain, which changes nothing: a fresh state when there is none of this expression.
     [[nodiscard]] std::shared_ptr<const ExpressionState> look(const ExpressionPtr& expression) const;
     [[nodiscard]] bool empty() const { return expression_ == nullptr || !expression_->remembers(); }
+    /// Series::settled(), all of them, and what is done about it.
+    [[nodiscard]] bool settled() const { return state_ == nullptr || state_->settled(); }
+    void stayed(MonoTime until) {
+        if (state_ != nullptr) state_->stayed(until);
+    }
 
 private:
     [[nodiscard]] bool fits(const ExpressionPtr& expression) const;
@@ -48,18 +54,24 @@ struct Cell {
     std::vector<SeriesMemory> before{};  ///< by the order in expect
     HoldClock clock{};
     std::map<std::int64_t, GroupMemory> groups{};
+    bool waits = false;        ///< not evaluated, since it is settled() and the target is as it was
     bool settle_anew = false;  ///< verify was edited: the next Snapshot starts verification at settle
     bool evaluated = false;
     bool fires = false;       ///< at the last evaluation
     MonoTime last{};          ///< of the last evaluation
     std::uint64_t round = 0;  ///< in which evaluation it was last used
 
-    [[nodiscard]] bool empty() const {
-        const auto none = [](const std::vector<SeriesMemory>& all) {
-            return std::all_of(all.begin(), all.end(), [](const SeriesMemory& one) { return one.empty(); });
-        };
-        return clock.at_rest() && groups.empty() && when.empty() && expect.empty() && undo_when.empty() && none(to) &&
-               none(before);
+    [[nodiscard]] bool empty() const { return at_rest() && all(&SeriesMemory::empty); }
+    /// While the target's state is the same, every evaluation would say what the last one said.
+    [[nodiscard]] bool settled() const { return at_rest() && !settle_anew && all(&SeriesMemory::settled); }
+    /// It waited from its last evaluation until then: its series are told.
+    void stayed(MonoTime until);
+
+private:
+    [[nodiscard]] bool at_rest() const { return clock.at_rest() && groups.empty(); }
+    [[nodiscard]] bool all(bool (SeriesMemory::*is)() const) const {
+        const auto each = [is](const std::vector<SeriesMemory>& some) { return std::ranges::all_of(some, is); };
+        return (when.*is)() && (expect.*is)() && (undo_when.*is)() && each(to) && each(before);
     }
 };
 
@@ -73,6 +85,7 @@ struct RuleState::Data {
     std::map<std::int64_t, int>
         unmatched{};  ///< live groups whose target does not match: in how many Snapshots in a row
     std::uint64_t round = 0;
+    std::size_t standings = 0;  ///< of the last evaluation
 };
 
 }  // namespace gotuned

@@ -70,10 +70,12 @@ void Series::add(const Sample& sample, const Reading<DistributionPtr>& value, do
         why_ = value.absent();
         return;
     }
+    const double length = seconds(sample.to - from);
+    observed_share_ = length > 0 ? seconds(observed) / length : 0;
     const bool none = *value == nullptr || **value == Distribution{};
     Point& point = point_for(sample, from, none && !points_.empty() && points_.back().merged == nullptr);
     if (!none) point.steady = false;
-    point.known += std::max(0.0, seconds(sample.to - from));
+    point.known += std::max(0.0, length);
     if (!none && point.merged == nullptr) {
         point.merged = *value;
     } else if (!none) {
@@ -90,6 +92,33 @@ double Series::share_inside(const Point& point) const {
     if (point.from >= edge) return 1;
     const double length = seconds(point.to - point.from);
     return length > 0 ? std::clamp(seconds(point.to - edge) / length, 0.0, 1.0) : 1;
+}
+
+bool Series::settled() const {
+    if (window_ == Duration::zero()) return seen_.size() == 2 && seen_.front().value == seen_.back().value;
+    if (!started_ || last_ - since_ < window_) return false;
+    if (points_.empty()) return true;  // unknown all the time
+    const Point& only = points_.front();
+    if (points_.size() > 1 || !only.steady || only.to != last_ || only.from > last_ - window_) return false;
+    // Whether sampled events are few, or were not looked at, must not change while they go on being looked at so.
+    const Duration inside = from_seconds(seconds(only.observed) * share_inside(only));
+    const Duration coming = from_seconds(observed_share_ * seconds(window_));
+    return (inside == Duration::zero() && coming == Duration::zero()) || std::min(inside, coming) >= 2 * least_exposure;
+}
+
+void Series::stayed(MonoTime until) {
+    if (until <= last_) return;
+    if (window_ == Duration::zero()) {
+        seen_.back().at = until;
+    } else if (!points_.empty()) {
+        Point& only = points_.front();
+        const double length = seconds(until - last_);
+        only.to = until;
+        only.known += length;
+        only.sum += only.maximum * length;
+        only.observed += from_seconds(observed_share_ * length);
+    }
+    last_ = until;
 }
 
 std::optional<Absent> Series::unknown() const {
@@ -118,6 +147,7 @@ Reading<double> Series::rate() const {
 
 Reading<double> Series::average() const {
     if (auto absent = unknown()) return *absent;
+    if (points_.size() == 1 && points_.front().steady) return points_.front().maximum;  // exactly, whatever it was told
     double sum = 0;
     double known = 0;
     for (const Point& point : points_) {

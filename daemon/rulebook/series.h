@@ -4,6 +4,7 @@
 // value that stays as it is needs one point however long it does: what falls out of the window is a share of it.
 #pragma once
 
+#include <algorithm>
 #include <optional>
 #include <vector>
 
@@ -36,6 +37,12 @@ public:
     /// Of the merged distributions. Unknown with fewer than 20 events, or (sampled) too little exposure.
     [[nodiscard]] Reading<double> quantile(double q, bool sampled) const;
 
+    /// Whether it will go on saying what it says as long as what it reads stays as it is: all of its window has been
+    /// one value, or no event.
+    [[nodiscard]] bool settled() const;
+    /// What settled() said held until then: as if every Snapshot had been told.
+    void stayed(MonoTime until);
+
     [[nodiscard]] std::size_t points() const { return points_.size(); }
     /// The target appeared while we were watching: a window that reaches back further spans its start.
     void mark_newborn() { newborn_ = true; }
@@ -63,7 +70,8 @@ private:
     bool started_ = false;
     MonoTime since_{};  ///< watched from here on
     MonoTime last_{};
-    Absent why_{};  ///< of the latest value that was missing
+    Absent why_{};               ///< of the latest value that was missing
+    double observed_share_ = 0;  ///< of the latest distribution: how much of its time was looked at
     std::vector<Point> points_{};
     struct Seen {
         MonoTime at{};
@@ -76,6 +84,10 @@ class ExpressionState {
 public:
     explicit ExpressionState(const Checked& shape) {
         for (const Checked::Series& entry : shape.series) series.emplace_back(entry);
+    }
+    [[nodiscard]] bool settled() const { return std::ranges::all_of(series, &Series::settled); }
+    void stayed(MonoTime until) {
+        for (Series& one : series) one.stayed(until);
     }
     std::vector<Series> series{};  ///< by Node::slot
 };

@@ -103,7 +103,7 @@ TEST_CASE("an unknown condition never fires and is counted with its reason") {
         CHECK(scene.last.decisions.empty());
         CHECK(scene.last.unknowns.at({"raise-nofile", Absence::not_permitted}) == 1);
         CHECK(scene.standing().state == RuleStanding::State::unknown);
-        CHECK(scene.standing().unknown.reason == Absence::not_permitted);
+        CHECK(scene.standing().unknown->reason == Absence::not_permitted);
     }
 }
 
@@ -374,4 +374,26 @@ TEST_CASE("explain shows the tree, the clock and what would be written") {
           "did you mean raise-nofile?");
     CHECK(explain(scene.rulebook, scene.world.snapshot, scene.state, "raise-nofile", HostId{})->note ==
           "is a host; the rule is for a process");
+}
+
+TEST_CASE("a rule that reaches back is not asked again while its whole window is one value") {
+    Scene scene({rule("average", "avg(fd.used, 20s) > 800")});
+    const auto waits = [&scene] { return scene.state.data().cells.begin()->second.waits; };
+    scene.roomy();
+    for (int i = 0; i < 5; ++i) {
+        scene.look();
+        CHECK_FALSE(waits());
+    }
+    for (int i = 0; i < 20; ++i) {
+        scene.look();
+        CHECK(waits());
+    }
+    scene.full();  // 900 for 15 of 20 s, and 500 before, is 800
+    for (int i = 0; i < 3; ++i) {
+        scene.look();
+        CHECK_FALSE(waits());
+        CHECK_FALSE(scene.fired("average"));
+    }
+    scene.look();
+    CHECK(scene.fired("average"));
 }

@@ -1,6 +1,7 @@
 #include "rulebook/pressure_rules.h"
 
 #include "catch.h"
+#include "rulebook/rule_state.h"
 #include "rules.h"
 
 using namespace gotuned;
@@ -142,4 +143,17 @@ TEST_CASE("what stands is carried on over an evaluation between two ticks") {
     const Evaluation all = carried_on(tick, scene.wake());
     CHECK(all.standings.size() == 2);
     CHECK(all.decisions.size() == 2);
+}
+
+TEST_CASE("what a rule that reaches back was told between two ticks is not forgotten at the next one") {
+    Stalling scene({of_cgroup("max_over(cgroup.memory.stall.rate, 20s) > 10%")});
+    scene.stall(0);
+    for (int i = 0; i < 8; ++i) scene.look();
+    REQUIRE(scene.state.data().cells.begin()->second.waits);
+    scene.stall(0.5);
+    scene.wake();
+    CHECK(scene.fired("stalls"));
+    scene.stall(0);  // as it was at the last tick
+    scene.look();
+    CHECK(scene.fired("stalls"));
 }

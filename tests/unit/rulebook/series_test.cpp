@@ -199,3 +199,58 @@ TEST_CASE("the same Snapshot is taken into a series once") {
     watch.fd(150);
     CHECK(watch.look(0s) == Value(rate(10)));
 }
+
+TEST_CASE("a settled series need not be told that nothing has changed") {
+    Series told(Checked::Series{1min, false});
+    MonoTime at = start;
+    const auto tell = [&](Series& series, double value, int times) {
+        for (MonoTime from = at; times > 0; --times, from += 5s)
+            series.add(Sample{from, from + 5s}, Reading<double>(value));
+    };
+    tell(told, 4, 6);
+    at += 30s;
+    CHECK_FALSE(told.settled());  // not watched for long enough
+    tell(told, 10, 6);
+    at += 30s;
+    CHECK_FALSE(told.settled());  // the average still moves
+    tell(told, 10, 7);
+    at += 35s;
+    REQUIRE(told.settled());
+    Series untold = told;
+    tell(told, 10, 5);
+    at += 25s;
+    untold.stayed(at);
+    for (Series* series : {&told, &untold}) tell(*series, 4, 3);
+    CHECK(*told.average() == Approx((10 * 45 + 4 * 15) / 60.0));
+    CHECK(*untold.average() == Approx(*told.average()));
+    CHECK(*untold.maximum() == *told.maximum());
+    CHECK_FALSE(untold.settled());
+}
+
+TEST_CASE("an unknown, an empty and a steadily growing series are settled, or not, by what they would say") {
+    MonoTime at = start;
+    Series unknown(Checked::Series{20s, false});
+    Series empty(Checked::Series{20s, false});
+    Series unlooked(Checked::Series{20s, false});
+    Series slope(Checked::Series{0s, false});
+    const auto none = std::make_shared<const Distribution>();
+    for (int i = 0; i < 6; ++i, at += 5s) {
+        const Sample sample{at, at + 5s};
+        unknown.add(sample, Reading<double>(Absence::not_permitted));
+        empty.add(sample, Reading<DistributionPtr>(none), 0, 200ms);
+        // As often as not it was looked at for long enough: what it says may change by itself.
+        unlooked.add(sample, Reading<DistributionPtr>(none), 0, i < 4 ? 0ms : 30ms);
+        slope.add(sample, Reading<double>(i));
+    }
+    CHECK(unknown.settled());
+    CHECK(empty.settled());
+    CHECK_FALSE(unlooked.settled());
+    CHECK_FALSE(slope.settled());
+    slope.add(Sample{at, at + 5s}, Reading<double>(5.0));
+    REQUIRE(slope.settled());
+    slope.stayed(at + 60s);
+    slope.add(Sample{at + 60s, at + 65s}, Reading<double>(15.0));
+    CHECK(*slope.rate() == 2);
+    empty.stayed(at + 60s);
+    CHECK(empty.quantile(0.5, true).absent().detail == "0 events, fewer than 20");
+}
