@@ -1,5 +1,6 @@
 // gotuned: the node daemon.
 #include <fmt/format.h>
+#include <malloc.h>
 #include <sys/stat.h>
 
 #include <cstdio>
@@ -39,6 +40,10 @@ int main(int argc, char** argv) {
         return 2;
     }
     set_log_level(settings->log.level);
+    // What is large (the text of /metrics) lives for a moment: it goes back to the kernel when it is freed. Left alone,
+    // glibc raises this bound to the largest block that was ever freed, and keeps such blocks.
+    constexpr int large = 128 << 10;
+    ::mallopt(M_MMAP_THRESHOLD, large);
     ::umask(0027);  // history and last-good rulebooks are for root and the group of readers
     auto daemon = Daemon::start(options, *settings);
     if (!daemon) {
