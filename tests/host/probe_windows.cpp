@@ -102,6 +102,51 @@ TEST_CASE("in an open window each call is counted once, in its class") {
     CHECK(delta.observed <= delta.elapsed);
 }
 
+TEST_CASE("a call takes as long as the caller's own clock says") {
+    struct Timer {
+        Steps steps;
+        std::array<std::int64_t, GT_CLASSES> spent;
+    };
+    constexpr int calls = 10;
+    const auto probes = load_probes();
+    Child<Timer> child([](Timer& shared) {
+        const auto timed = [&shared](gt_class which, auto call) {
+            const MonoTime before = MonoClock::now();
+            call();
+            shared.spent[which] += (MonoClock::now() - before).count();
+        };
+        std::vector<char> much(std::size_t{4} << 20U, 1);
+        const int zero = ::open("/dev/zero", O_RDONLY);
+        const int memory = ::memfd_create("much", 0);
+        shared.steps.stop_at(1);
+        for (int i = 0; i < calls; ++i) {
+            timed(GT_SLEEP, [] { ::usleep(3000); });
+            timed(GT_READ, [&] { (void)!::pread(zero, much.data(), much.size(), 0); });
+            timed(GT_WRITE, [&] { (void)!::pwrite(memory, much.data(), much.size(), 0); });
+            timed(GT_MMAP,
+                  [&] { ::mmap(nullptr, much.size(), PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS | MAP_POPULATE, -1, 0); });
+        }
+        shared.steps.stop_at(2);
+    });
+    child->steps.await(1);
+    REQUIRE(probes->watch(child.id()));
+    REQUIRE(probes->open_window());
+    child->steps.pass(1);
+    child->steps.await(2);
+    probes->close_window();
+    const SlotDelta delta = probes->take(child.id(), MonoClock::now());
+    for (const gt_class which : {GT_SLEEP, GT_READ, GT_WRITE, GT_MMAP}) {
+        // One that took 20 ms on a busy host is with the blocked ones.
+        const double counted = delta.window[which].count() + delta.blocked[which].count();
+        const double took = delta.window[which].sum + delta.blocked[which].sum;
+        const double by_its_clock = static_cast<double>(child->spent[which]) * 1e-9;
+        INFO("class " << which << ": " << took << " s, by its own clock " << by_its_clock << " s");
+        CHECK(counted == calls);
+        CHECK(took <= by_its_clock);
+        CHECK(took >= by_its_clock * 0.9);
+    }
+}
+
 TEST_CASE("a call that began before the window or ends after it is not counted, and neither is one outside") {
     const auto probes = load_probes();
     std::array<int, 2> ends{};
