@@ -175,8 +175,7 @@ void Daemon::Impl::tick() {
         if (const auto done = engine_->recover(*snapshot_, rulebook.get()); !done)
             log_error("recovery: {}", to_string(done.error()));
     }
-    evaluation_ = {};  // not beside the new one: on a host of 1,000 services each is megabytes
-    evaluation_ = rulebook ? evaluate(*rulebook, *snapshot_, rule_state_) : Evaluation{};
+    evaluation_ = rulebook ? evaluate(*rulebook, *snapshot_, rule_state_, std::move(evaluation_)) : Evaluation{};
     engine_->act(evaluation_.decisions, snapshot_);
     engine_->tick(snapshot_);
     watch_held_sysctls();

@@ -25,4 +25,13 @@ gt_slot PackedSlot::unpack() const {
     return slot;
 }
 
+bool PackedSlot::is(const gt_slot& slot) const {
+    Words all{};
+    std::memcpy(all.data(), &slot, sizeof slot);
+    auto next = words_.begin();
+    for (std::size_t i = 0; i < all.size(); ++i)
+        if (all[i] != (used_[i] ? *next++ : std::uint64_t{0})) return false;
+    return true;
+}
+
 }  // namespace gotuned

@@ -15,6 +15,8 @@ class PackedSlot {
 public:
     void pack(const gt_slot& slot);
     [[nodiscard]] gt_slot unpack() const;
+    /// Whether unpack() would give just this.
+    [[nodiscard]] bool is(const gt_slot& slot) const;
 
 private:
     static constexpr std::size_t words_of_a_slot = sizeof(gt_slot) / sizeof(std::uint64_t);

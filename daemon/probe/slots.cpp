@@ -220,9 +220,16 @@ SlotDelta SlotTable::take(Lease& lease, MonoTime now, const Attachment& attachme
         }
     }
     // Most processes of most hosts do nothing in a tick.
-    gt_slot before = lease.before.unpack();
-    const bool same = lease.copies == none && std::memcmp(&copy, &before, sizeof copy) == 0;
-    SlotDelta delta = same ? SlotDelta{} : difference(copy, before);
+    const bool same = lease.copies == none && lease.before.is(copy);
+    SlotDelta delta;
+    if (!same) {
+        gt_slot before = lease.before.unpack();
+        delta = difference(copy, before);
+        // What was the maximum then is none of the next difference.
+        for_each_histogram(copy, before, [](auto& taken, auto&) { taken.max_ns = 0; });
+        lease.before.pack(copy);
+        lease.switches = copy.switches;
+    }
     delta.elapsed = now > lease.since ? now - lease.since : Duration::zero();
     using Totals = Attachment::Totals;
     const Totals attached = attachment.totals(now);
@@ -239,12 +246,6 @@ SlotDelta SlotTable::take(Lease& lease, MonoTime now, const Attachment& attachme
     take_sweep(lease, copy.tcp, attachment.swept_at, delta.tcp);
     if (delta.elapsed > Duration::zero())
         lease.switches_per_second = static_cast<double>(delta.switches) / seconds(delta.elapsed);
-    if (!same) {
-        // What was the maximum then is none of the next difference.
-        for_each_histogram(copy, before, [](auto& taken, auto&) { taken.max_ns = 0; });
-        lease.before.pack(copy);
-        lease.switches = copy.switches;
-    }
     lease.since = now;
     lease.attached = attached;
     return delta;

@@ -17,18 +17,21 @@ namespace {
 
 class Evaluator {
 public:
-    Evaluator(const Rulebook& rulebook, const Snapshot& snapshot, RuleState::Data& memory)
+    Evaluator(const Rulebook& rulebook, const Snapshot& snapshot, RuleState::Data& memory,
+              std::vector<RuleStanding> room)
         : rulebook_(rulebook),
           snapshot_(snapshot),
           memory_(memory),
           targets_(rulebook, snapshot),
           live_(live_groups(snapshot)),
-          claims_(rulebook, live_) {}
+          claims_(rulebook, live_) {
+        room.clear();
+        out_.standings = std::move(room);
+    }
 
     gotuned::Evaluation run() {
         if (snapshot_.woken_for) return run_woken();
         ++memory_.round;
-        out_.standings.reserve(memory_.standings + memory_.standings / 16);
         end_orphans();
         if (std::exchange(memory_.rules, rulebook_.rules.data()) != rulebook_.rules.data() ||
             memory_.facts.size() != rulebook_.rules.size()) {
@@ -53,7 +56,6 @@ public:
                                 [&entry](const LiveAdjustment& live) { return live.group == entry.first; });
         });
         for (Decision& decision : fires_) out_.decisions.push_back(std::move(decision));
-        memory_.standings = out_.standings.size();
         return std::move(out_);
     }
 
@@ -471,8 +473,8 @@ std::string_view to_string(RuleStanding::State state) {
     return "unknown";
 }
 
-Evaluation evaluate(const Rulebook& rulebook, const Snapshot& snapshot, RuleState& state) {
-    return Evaluator(rulebook, snapshot, state.data()).run();
+Evaluation evaluate(const Rulebook& rulebook, const Snapshot& snapshot, RuleState& state, Evaluation last) {
+    return Evaluator(rulebook, snapshot, state.data(), std::move(last.standings)).run();
 }
 
 }  // namespace gotuned

@@ -101,8 +101,8 @@ private:
 /// is called off when the condition has held for `for` again and undo_when is false. A target that has left the
 /// Snapshot (a process that ended) is tune's too: no decision is made about it. Of a Snapshot between two ticks
 /// (Snapshot::woken_for) only the rules that read nothing but memory and pressure are evaluated, for the cgroups that
-/// were read and the host.
-Evaluation evaluate(const Rulebook& rulebook, const Snapshot& snapshot, RuleState& state);
+/// were read and the host. `last` gives its memory to the new one: with thousands of targets it is megabytes.
+Evaluation evaluate(const Rulebook& rulebook, const Snapshot& snapshot, RuleState& state, Evaluation last = {});
 
 /// After a reload: keeps clocks and series of rules whose text did not change (rulebook.md, Loading); a changed
 /// `when` starts `for` anew, a changed `verify` starts at settle.

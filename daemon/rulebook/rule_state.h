@@ -85,7 +85,6 @@ struct RuleState::Data {
     std::map<std::int64_t, int>
         unmatched{};  ///< live groups whose target does not match: in how many Snapshots in a row
     std::uint64_t round = 0;
-    std::size_t standings = 0;  ///< of the last evaluation
 };
 
 }  // namespace gotuned

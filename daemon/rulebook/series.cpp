@@ -71,9 +71,9 @@ void Series::add(const Sample& sample, const Reading<DistributionPtr>& value, do
         return;
     }
     const double length = seconds(sample.to - from);
-    observed_share_ = length > 0 ? seconds(observed) / length : 0;
     const bool none = *value == nullptr || **value == Distribution{};
-    Point& point = point_for(sample, from, none && !points_.empty() && points_.back().merged == nullptr);
+    latest_ = {none, length > 0 ? seconds(observed) / length : 0};
+    Point& point = point_for(sample, from, none && !points_.empty() && goes_on_without_events(points_.back()));
     if (!none) point.steady = false;
     point.known += std::max(0.0, length);
     if (!none && point.merged == nullptr) {
@@ -87,6 +87,15 @@ void Series::add(const Sample& sample, const Reading<DistributionPtr>& value, do
     point.observed += observed;
 }
 
+/// Looked at about as much as before: a part of the point then stands for a part of what it was looked at for.
+bool Series::goes_on_without_events(const Point& last) const {
+    constexpr double about = 0.75;
+    const double length = seconds(last.to - last.from);
+    if (last.merged != nullptr || length <= 0) return last.merged == nullptr;
+    const double share = seconds(last.observed) / length;
+    return std::min(share, latest_->observed_share) >= about * std::max(share, latest_->observed_share);
+}
+
 double Series::share_inside(const Point& point) const {
     const MonoTime edge = last_ - window_;
     if (point.from >= edge) return 1;
@@ -98,27 +107,43 @@ bool Series::settled() const {
     if (window_ == Duration::zero()) return seen_.size() == 2 && seen_.front().value == seen_.back().value;
     if (!started_ || last_ - since_ < window_) return false;
     if (points_.empty()) return true;  // unknown all the time
+    if (latest_) return latest_->none && stays_few();
     const Point& only = points_.front();
-    if (points_.size() > 1 || !only.steady || only.to != last_ || only.from > last_ - window_) return false;
-    // Whether sampled events are few, or were not looked at, must not change while they go on being looked at so.
-    const Duration inside = from_seconds(seconds(only.observed) * share_inside(only));
-    const Duration coming = from_seconds(observed_share_ * seconds(window_));
-    return (inside == Duration::zero() && coming == Duration::zero()) || std::min(inside, coming) >= 2 * least_exposure;
+    return points_.size() == 1 && only.steady && only.to == last_ && only.from <= last_ - window_;
+}
+
+/// Too few events for a percentile, all of the window known, and looked at so evenly that this will not change while
+/// it goes on being looked at so.
+bool Series::stays_few() const {
+    MonoTime known = last_ - window_;
+    double raw = 0;
+    double looked_least = latest_->observed_share;
+    double looked_most = latest_->observed_share;
+    for (const Point& point : points_) {
+        if (point.from > known || point.to <= point.from) return false;
+        known = point.to;
+        raw += point.raw;
+        const double share = seconds(point.observed) / seconds(point.to - point.from);
+        looked_least = std::min(looked_least, share);
+        looked_most = std::max(looked_most, share);
+    }
+    return known == last_ && raw < least_percentile_events &&
+           (looked_most == 0 || from_seconds(looked_least * seconds(window_)) >= 2 * least_exposure);
 }
 
 void Series::stayed(MonoTime until) {
     if (until <= last_) return;
     if (window_ == Duration::zero()) {
         seen_.back().at = until;
-    } else if (!points_.empty()) {
-        Point& only = points_.front();
-        const double length = seconds(until - last_);
-        only.to = until;
-        only.known += length;
-        only.sum += only.maximum * length;
-        only.observed += from_seconds(observed_share_ * length);
+        last_ = until;
+    } else if (points_.empty()) {
+        last_ = until;
+    } else if (latest_) {
+        const Duration observed = from_seconds(latest_->observed_share * seconds(until - last_));
+        add(Sample{last_, until}, Reading<DistributionPtr>(DistributionPtr()), 0, observed);
+    } else {
+        add(Sample{last_, until}, Reading<double>(points_.front().maximum));
     }
-    last_ = until;
 }
 
 std::optional<Absent> Series::unknown() const {
@@ -181,8 +206,7 @@ Reading<double> Series::quantile(double q, bool sampled) const {
     if (sampled && observed < least_exposure)
         return Absent{Absence::low_exposure, fmt::format("looked at for {}", to_string(time(observed)))};
     if (raw < least_percentile_events)
-        return Absent{Absence::no_data,
-                      fmt::format("{:.0f} events, fewer than {:.0f}", std::floor(raw), least_percentile_events)};
+        return Absent{Absence::no_data, fmt::format("fewer than {:.0f} events", least_percentile_events)};
     return merged.quantile(q);
 }
 

@@ -38,7 +38,7 @@ public:
     [[nodiscard]] Reading<double> quantile(double q, bool sampled) const;
 
     /// Whether it will go on saying what it says as long as what it reads stays as it is: all of its window has been
-    /// one value, or no event.
+    /// one value, or of too few events, and now of none.
     [[nodiscard]] bool settled() const;
     /// What settled() said held until then: as if every Snapshot had been told.
     void stayed(MonoTime until);
@@ -63,6 +63,8 @@ private:
     /// The last point when the sample goes on from it and is `same`, or lies close enough; else a new one.
     Point& point_for(const Sample& sample, MonoTime from, bool same);
     [[nodiscard]] std::optional<Absent> unknown() const;
+    [[nodiscard]] bool stays_few() const;
+    [[nodiscard]] bool goes_on_without_events(const Point& last) const;
     [[nodiscard]] double share_inside(const Point& point) const;
 
     Duration window_{};
@@ -70,8 +72,13 @@ private:
     bool started_ = false;
     MonoTime since_{};  ///< watched from here on
     MonoTime last_{};
-    Absent why_{};               ///< of the latest value that was missing
-    double observed_share_ = 0;  ///< of the latest distribution: how much of its time was looked at
+    Absent why_{};  ///< of the latest value that was missing
+    /// The latest distribution: whether it was of no event, and how much of its time was looked at.
+    struct Latest {
+        bool none = true;
+        double observed_share = 0;
+    };
+    std::optional<Latest> latest_{};
     std::vector<Point> points_{};
     struct Seen {
         MonoTime at{};

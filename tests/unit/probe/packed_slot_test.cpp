@@ -26,6 +26,10 @@ TEST_CASE("a slot comes out as it was packed, whichever of its words are used") 
         std::memcpy(&slot, words.data(), sizeof slot);
         packed.pack(slot);
         CHECK(equal(packed.unpack(), slot));
+        CHECK(packed.is(slot));
+        words[random() % words.size()] += 2;
+        std::memcpy(&slot, words.data(), sizeof slot);
+        CHECK_FALSE(packed.is(slot));
     }
     packed.pack(gt_slot{});
     CHECK(equal(packed.unpack(), gt_slot{}));

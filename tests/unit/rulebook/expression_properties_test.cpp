@@ -272,6 +272,11 @@ TEST_CASE("a rule that is not asked again, since what it reads is the same, woul
                 case 2:
                     world.change([](ProcessState&) {});  // another state that says the same
                     break;
+                case 3:  // few events, mostly none
+                    for (const Signal signal : {Signal::runq, Signal::syscall_read})
+                        world.set(signal, seen(events(*rc::gen::element(0, 0, 0, 0, 7), std::chrono::milliseconds(1)),
+                                               tick, std::chrono::milliseconds(*rc::gen::element(0, 30, 200, 5000))));
+                    break;
                 default:
                     break;
             }

@@ -252,5 +252,38 @@ TEST_CASE("an unknown, an empty and a steadily growing series are settled, or no
     slope.add(Sample{at + 60s, at + 65s}, Reading<double>(15.0));
     CHECK(*slope.rate() == 2);
     empty.stayed(at + 60s);
-    CHECK(empty.quantile(0.5, true).absent().detail == "0 events, fewer than 20");
+    CHECK(empty.quantile(0.5, true).absent().detail == "fewer than 20 events");
+}
+
+TEST_CASE("few events are settled once no more come, until the last has left the window they stay too few") {
+    MonoTime at = start;
+    Series told(Checked::Series{20s, false});
+    const auto none = std::make_shared<const Distribution>();
+    const auto tell = [&](Series& series, const DistributionPtr& seen, int times) {
+        MonoTime from = at;
+        for (; times > 0; --times, from += 5s)
+            series.add(Sample{from, from + 5s}, Reading<DistributionPtr>(seen), seen->count(), 200ms);
+        return from;
+    };
+    at = tell(told, none, 5);
+    at = tell(told, events(19, 1ms), 1);
+    CHECK_FALSE(told.settled());  // the next tick may bring the twentieth
+    at = tell(told, none, 1);
+    REQUIRE(told.settled());
+    Series untold = told;
+    at = tell(told, none, 1);
+    untold.stayed(at);
+    for (Series* series : {&told, &untold}) {
+        CHECK(series->quantile(0.5, true).absent().detail == "fewer than 20 events");
+        tell(*series, events(1, 1ms), 1);
+        CHECK(series->quantile(0.5, true).present());  // with the nineteen, which are just within the window
+        CHECK_FALSE(series->settled());
+    }
+    at += 5s;
+    at = tell(told, none, 1);
+    CHECK(told.settled());  // they have left
+    Series many(Checked::Series{20s, false});
+    at = tell(many, events(20, 1ms), 5);
+    tell(many, none, 1);
+    CHECK_FALSE(many.settled());  // its percentile moves as they leave
 }
