@@ -2,12 +2,14 @@
 
 #include <dirent.h>
 #include <fcntl.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 
 #include <array>
 #include <cerrno>
 #include <ctime>
 #include <memory>
+#include <optional>
 
 namespace gotuned {
 namespace {
@@ -26,6 +28,17 @@ SignalReading reading(const Reading<std::uint64_t>& number, Unit unit) {
 }
 SignalReading reading(const Reading<Limit>& limit, Quantity Limit::* part) {
     return {limit.map([part](const Limit& value) { return SignalValue(value.*part); }), {}};
+}
+
+/// One call, where PROC/PID/limits is a file of 16 lines. prlimit(2) is not permitted for the process of another
+/// user without CAP_SYS_RESOURCE.
+std::optional<Limit> ask_limit(pid_t pid, __rlimit_resource resource) {
+    const auto quantity = [](rlim_t number) {
+        return count(number == RLIM_INFINITY ? unlimited_value : static_cast<double>(number));
+    };
+    rlimit limit{};
+    if (::prlimit(pid, resource, nullptr, &limit) != 0) return std::nullopt;
+    return Limit{quantity(limit.rlim_cur), quantity(limit.rlim_max)};
 }
 
 Reading<std::uint64_t> count_entries(const HeldDirectory& process) {
@@ -83,10 +96,18 @@ Reading<ProcessFiles> read_process(const Roots& roots, const ProcessId& id) {
     if (!out.cpu_clock) out.cpu_time_ns = static_cast<std::uint64_t>(parsed->cpu_time.count());
 
     out.major_faults = parsed->major_faults;
+    // By pid, but between two readings of the held directory: it was this process's.
+    const auto nofile = out.cpu_clock ? ask_limit(id.pid, RLIMIT_NOFILE) : std::nullopt;
+    const auto nproc = out.cpu_clock ? ask_limit(id.pid, RLIMIT_NPROC) : std::nullopt;
     const auto status = directory->read("status");
     if (!status) return status.absent();
     out.status = parse_proc_status(*status);
     out.descriptors = count_descriptors(*directory);
+    if (nofile && nproc) {
+        out.nofile = *nofile;
+        out.nproc = *nproc;
+        return out;
+    }
     const auto limits = directory->read("limits");
     out.nofile = limits ? parse_limit(*limits, "Max open files") : limits.absent();
     out.nproc = limits ? parse_limit(*limits, "Max processes") : limits.absent();

@@ -38,7 +38,7 @@ Reading<std::uint64_t> UserThreads::of(std::uint64_t uid, MonoTime now, const Cl
     if (now >= next_) {
         const MonoTime before = clock.mono();
         walk();
-        next_ = now + std::max(at_least_, (clock.mono() - before) * 1000);
+        next_ = now + std::max(at_least_, (clock.mono() - before) * 2000);
     }
     if (!threads_) return threads_.absent();
     const auto found = threads_->find(uid);

@@ -13,7 +13,7 @@ namespace gotuned {
 
 class UserThreads {
 public:
-    /// At most one walk in `at_least`, and in 1,000 times what the last one took (0.1% of a CPU).
+    /// At most one walk in `at_least`, and in 2,000 times what the last one took (0.05% of a CPU).
     UserThreads(Roots roots, Duration at_least) : roots_(std::move(roots)), at_least_(at_least) {}
 
     /// Threads of all processes with this real user id. Processes of other user namespaces count too, as the id that

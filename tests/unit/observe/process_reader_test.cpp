@@ -177,8 +177,8 @@ TEST_CASE("a walk that takes long makes the next one wait for long") {
     const MonoTime start = clock.mono();
     CHECK(users.of(1000, start, clock).value() == 5);
     host.write_process(11, 100, 0, 6);
-    CHECK(users.of(1000, start + 999s, clock).value() == 5);
-    CHECK(users.of(1000, start + 1000s, clock).value() == 11);
+    CHECK(users.of(1000, start + 1999s, clock).value() == 5);
+    CHECK(users.of(1000, start + 2000s, clock).value() == 11);
 }
 
 TEST_CASE("without a PROC nobody's threads are known") {
