@@ -324,83 +324,84 @@ TEST_CASE("a cgroup is in the Snapshot once, as long as a process is in it") {
     CHECK(world.tick()->cgroups.empty());
 }
 
+namespace {
+
+/// One Go process in a cgroup without any trouble.
+struct CalmService : World {
+    CgroupId id{};
+    CalmService() {
+        host.write_cgroup("/svc", 1);
+        host.calm("/svc");
+        const auto process = host.process(10, 100, "/svc");
+        found(process);
+        id = CgroupId{process->cgroup_inode};
+    }
+    /// Of the cgroup in the next Snapshot.
+    std::shared_ptr<const CgroupState> state() { return tick()->cgroups.at(id); }
+    /// Something ran in it.
+    void use_cpu(int usec) const {
+        host.tree.write("cgroup/svc/cpu.stat", fmt::format("usage_usec {}\nnr_periods 100\nnr_throttled 10\n", usec));
+    }
+};
+
+}  // namespace
+
 TEST_CASE("a cgroup in which nothing ran is shared, after its rates have come down") {
-    World world;
-    world.host.write_cgroup("/svc", 1);
-    world.host.calm("/svc");
-    const auto process = world.host.process(10, 100, "/svc");
-    world.found(process);
-    const CgroupId id{process->cgroup_inode};
-    world.tick();
-    world.host.tree.write("cgroup/svc/memory.events", "high 15\nmax 6\noom_kill 1\n");
-    world.host.tree.write("cgroup/svc/cpu.stat", "usage_usec 2\nnr_periods 100\nnr_throttled 10\n");
-    CHECK(quantity(world.tick()->cgroups.at(id)->signals, Signal::cg_memory_events_high) == rate(2));
-    const auto settled = world.tick();
-    CHECK(quantity(settled->cgroups.at(id)->signals, Signal::cg_memory_events_high) == rate(0));
-    const auto shared = world.tick();
-    CHECK(shared->cgroups.at(id) == settled->cgroups.at(id));
-    SnapshotPtr last;
-    for (int i = 0; i < 12; ++i) last = world.tick();
-    CHECK(last->cgroups.at(id) != settled->cgroups.at(id));
+    CalmService service;
+    service.state();
+    service.host.tree.write("cgroup/svc/memory.events", "high 15\nmax 6\noom_kill 1\n");
+    service.use_cpu(2);
+    CHECK(quantity(service.state()->signals, Signal::cg_memory_events_high) == rate(2));
+    const auto settled = service.state();
+    CHECK(quantity(settled->signals, Signal::cg_memory_events_high) == rate(0));
+    CHECK(service.state() == settled);
+    std::shared_ptr<const CgroupState> last;
+    for (int i = 0; i < 12; ++i) last = service.state();
+    CHECK(last != settled);
 }
 
 TEST_CASE("a cgroup that ran without any trouble is read once, one under pressure until that is forgotten") {
-    World world;
-    world.host.write_cgroup("/svc", 1);
-    world.host.calm("/svc");
-    const auto process = world.host.process(10, 100, "/svc");
-    world.found(process);
-    const auto state = [&, id = CgroupId{process->cgroup_inode}] { return world.tick()->cgroups.at(id); };
-    state();
-    world.host.tree.write("cgroup/svc/cpu.stat", "usage_usec 2\nnr_periods 100\nnr_throttled 10\n");
-    const auto ran = state();
-    CHECK(state() == ran);
-    world.host.tree.write("cgroup/svc/cpu.stat", "usage_usec 3\nnr_periods 100\nnr_throttled 10\n");
-    world.host.tree.write("cgroup/svc/io.pressure", "full avg10=4.00 avg60=0.00 avg300=0.00 total=0\n");
-    for (int i = 0; i < 3; ++i) world.tick();  // within 15 s
-    const auto pressed = state();
+    CalmService service;
+    service.state();
+    service.use_cpu(2);
+    const auto ran = service.state();
+    CHECK(service.state() == ran);
+    service.use_cpu(3);
+    service.host.tree.write("cgroup/svc/io.pressure", "full avg10=4.00 avg60=0.00 avg300=0.00 total=0\n");
+    for (int i = 0; i < 3; ++i) service.tick();  // within 15 s
+    const auto pressed = service.state();
     CHECK(quantity(pressed->signals, Signal::cg_io_psi_full) == ratio(0.04));
-    CHECK(state() != pressed);
-    world.host.calm("/svc");
-    const auto calm = state();
+    CHECK(service.state() != pressed);
+    service.host.calm("/svc");
+    const auto calm = service.state();
     CHECK(quantity(calm->signals, Signal::cg_io_psi_full) == ratio(0));
-    CHECK(state() == calm);
+    CHECK(service.state() == calm);
 }
 
 TEST_CASE("what others do in a quiet cgroup whose Go processes sleep is seen within 15 s") {
-    World world;
-    world.host.write_cgroup("/svc", 1);
-    world.host.calm("/svc");
-    const auto process = world.host.process(10, 100, "/svc");
-    world.found(process);
-    const CgroupId id{process->cgroup_inode};
-    world.tick();
-    const auto quiet = world.tick();
-    world.host.tree.write("cgroup/svc/cpu.stat", "usage_usec 2\nnr_periods 100\nnr_throttled 10\n");
-    CHECK(world.tick()->cgroups.at(id) == quiet->cgroups.at(id));
-    CHECK(world.tick()->cgroups.at(id) == quiet->cgroups.at(id));
-    const auto seen = world.tick();
-    CHECK(seen->cgroups.at(id) != quiet->cgroups.at(id));
+    CalmService service;
+    service.state();
+    const auto quiet = service.state();
+    service.use_cpu(2);
+    CHECK(service.state() == quiet);
+    CHECK(service.state() == quiet);
+    const auto seen = service.state();
+    CHECK(seen != quiet);
     // From then on it is looked at in each tick, until nothing runs there.
-    world.host.tree.write("cgroup/svc/cpu.stat", "usage_usec 3\nnr_periods 100\nnr_throttled 10\n");
-    CHECK(world.tick()->cgroups.at(id) != seen->cgroups.at(id));
+    service.use_cpu(3);
+    CHECK(service.state() != seen);
 }
 
 TEST_CASE("a cgroup that was written to is read again though nothing ran in it") {
-    World world;
-    world.host.write_cgroup("/svc");
-    world.host.calm("/svc");
-    const auto process = world.host.process(10, 100, "/svc");
-    world.found(process);
-    const CgroupId id{process->cgroup_inode};
-    for (int i = 0; i < 3; ++i) world.tick();
-    world.host.tree.write("cgroup/svc/memory.high", "2000000\n");
-    CHECK(quantity(world.tick()->cgroups.at(id)->signals, Signal::cg_memory_high) == bytes(unlimited_value));
-    world.observer->touch(id);
-    world.observer->touch(CgroupId{id.inode + 1});  // one that nobody watches is no matter
-    const auto read = world.tick();
-    CHECK(quantity(read->cgroups.at(id)->signals, Signal::cg_memory_high) == bytes(2000000));
-    CHECK(world.tick()->cgroups.at(id) == read->cgroups.at(id));
+    CalmService service;
+    for (int i = 0; i < 3; ++i) service.tick();
+    service.host.tree.write("cgroup/svc/memory.high", "2000000\n");
+    CHECK(quantity(service.state()->signals, Signal::cg_memory_high) == bytes(unlimited_value));
+    service.observer->touch(service.id);
+    service.observer->touch(CgroupId{service.id.inode + 1});  // one that nobody watches is no matter
+    const auto read = service.state();
+    CHECK(quantity(read->signals, Signal::cg_memory_high) == bytes(2000000));
+    CHECK(service.state() == read);
 }
 
 TEST_CASE("the sysctls that somebody named are in the Snapshot") {
