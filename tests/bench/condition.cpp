@@ -5,6 +5,7 @@
 
 #include "floor.skel.h"
 #include "probe/probes.h"
+#include "tests/support/optional_probes.h"
 
 namespace gotuned::bench {
 namespace {
@@ -33,7 +34,7 @@ Result<std::unique_ptr<Attached>> attach_probes(const ProcessId& watched, bool w
     options.max_processes = 64;
     std::unique_ptr<Probes> probes = Probes::load(options);
     for (const ProbeReport& report : probes->reports())
-        if (!report.attached && report.probe != "sysctl_write")  // attached only while a sysctl is held
+        if (!report.attached && !may_be_missing(report))
             return fail("cannot attach " + report.probe + ": " + report.reason);
     if (const Status done = probes->watch(watched); !done) return fail(done.error());
     if (window) {

@@ -21,17 +21,10 @@
 
 #include "base/files.h"
 #include "catch.h"
+#include "optional_probes.h"
 #include "probe/probes.h"
 
 namespace gotuned {
-
-/// Probes that a kernel may lack or refuse while the others work; their tests look for themselves.
-inline bool may_be_missing(const ProbeReport& report) {
-    for (const char* name : {"sysctl_write", "sk_data_ready", "sock_recv_length", "inet_sock_set_state",
-                             "tcp_receive_reset", "sweep", "failed_calls", "swapped_in"})
-        if (report.probe == name) return true;
-    return false;
-}
 
 /// Ends this executable with the reason when one of the needed probes is not attached.
 template <typename Needed>
@@ -44,7 +37,8 @@ std::unique_ptr<Probes> probes_or_skip(std::unique_ptr<Probes> probes, Needed ne
     }
     return probes;
 }
-/// Real probes, or the end of this executable with the reason: without them nothing here can be tested.
+/// Real probes, or the end of this executable with the reason: without them nothing here can be tested. Tests of those
+/// that may be missing look for themselves.
 inline std::unique_ptr<Probes> load_probes(const ProbeOptions& options = {}) {
     return probes_or_skip(Probes::load(options), [](const ProbeReport& report) { return !may_be_missing(report); });
 }
