@@ -163,10 +163,8 @@ private:
             return;
         }
         judged.forget(place);
-        const RuleStanding::State state = step(rule, target);
+        const auto [state, cell] = step(rule, target);
         if (state != RuleStanding::State::idle && state != RuleStanding::State::unknown) return;
-        const auto known = memory_.cells.find(RuleAndTargetView{rule.name, target});
-        Cell* cell = known == memory_.cells.end() ? nullptr : &known->second;
         if (cell != nullptr && !cell->settled()) return;
         if (cell != nullptr) judged.waiting.emplace_back(place, cell);
         outcome = state == RuleStanding::State::idle ? Outcome::idle : Outcome::unknown;
@@ -192,17 +190,21 @@ private:
         return judged;
     }
 
-    RuleStanding::State step(const Rule& rule, const TargetId& target) {
+    struct Stepped {
+        RuleStanding::State state{};
+        Cell* cell = nullptr;  ///< null: nothing is remembered
+    };
+    Stepped step(const Rule& rule, const TargetId& target) {
         const auto known = memory_.cells.find(RuleAndTargetView{rule.name, target});
         Cell fresh;
         Cell& cell = known == memory_.cells.end() ? fresh : known->second;
         const RuleStanding::State state = look(rule, target, cell);
-        if (known != memory_.cells.end() && cell.empty()) {
-            memory_.cells.erase(known);
-        } else if (known == memory_.cells.end() && !cell.empty()) {
-            memory_.cells.emplace(RuleAndTarget{rule.name, target}, std::move(fresh));
+        if (cell.empty()) {
+            if (known != memory_.cells.end()) memory_.cells.erase(known);
+            return {state, nullptr};
         }
-        return state;
+        if (known != memory_.cells.end()) return {state, &known->second};
+        return {state, &memory_.cells.emplace(RuleAndTarget{rule.name, target}, std::move(fresh)).first->second};
     }
 
     RuleStanding::State look(const Rule& rule, const TargetId& target, Cell& cell) {
