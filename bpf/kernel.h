@@ -182,6 +182,7 @@ struct sock {
 	__u16 sk_protocol;
 	int sk_err;
 	__u8 sk_shutdown;
+	void *sk_bpf_storage; /* of all programs that keep something with the socket; NULL: none does */
 } KERNEL_TYPE;
 
 struct socket {
@@ -198,6 +199,7 @@ struct tcp_sock {
 	__u32 total_retrans; /* of them, those sent again */
 	__u32 rcv_nxt;    /* what came in order ends here */
 	__u32 copied_seq; /* what was read ends here */
+	__u64 bytes_received;
 } KERNEL_TYPE;
 
 /* For BTF arguments only (plain loads). */

@@ -41,7 +41,8 @@ struct gt_shared {
 	__u32 cpus;                      /* copies of a slot; a CPU with a higher number counts into the slot itself */
 	__u32 scheduler_generation;      /* counts attachments of the scheduler's programs; 0: not attached */
 	__u32 window_generation;         /* counts windows; 0: none was ever open */
-	__u32 network_generation;        /* counts attachments of the network's programs; 0: not attached */
+	__u32 network_generation;        /* counts attachments of all probes: what a socket remembers of an earlier one is void */
+	__u32 arrivals_generation;       /* counts attachments of the programs of net.bpf.c; 0: not attached */
 	__u32 calls_attached;            /* calls.bpf.c counts gt_errno_of_calls() always, the windows do not */
 	__u32 sweep;                     /* counts sweeps over the sockets; 0: none yet */
 	__u32 memory_generation;         /* counts attachments of the programs of memory.bpf.c */

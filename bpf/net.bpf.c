@@ -1,8 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
- * netpoll.wait: how long data waits at a socket until the process reads it. Always on; for a socket that no watched
- * process has, an arrival costs one load, and a read one bit. A socket is known when it was listened with, connected or
- * inherited (tcp.bpf.c), was found by a sweep, or was read once.
+ * netpoll.wait: how long data waits at a socket until the process reads it. For a socket that no watched process has, an
+ * arrival costs one load, and a read one bit. A socket is known when it was listened with, connected or inherited
+ * (tcp.bpf.c), was found by a sweep, or was read once.
+ *
+ * Where data comes more often than the budget allows, both programs are attached for a part of the time only. A TCP
+ * connection's stamp outlives that: its position tells whether the data was read while nobody looked. What came while
+ * nobody looked is not known, and data behind it that is seen to come counts as if it came alone.
  *
  * Both tracepoints came with 6.3 (40e0b0908142 "net/sock: Introduce trace_sk_data_ready()", 6e6eda44b939 "sock: add
  * tracepoint for send recv length"). sk_data_ready runs where the data comes in, under the socket's lock for TCP;
@@ -22,15 +26,42 @@ char LICENSE[] SEC("license") = "Dual BSD/GPL";
 
 static __always_inline bool after(__u32 a, __u32 b) { return (__s32)(a - b) > 0; }
 
+/* The programs may have been off: what counts from one event to the next has a hole. */
+static __always_inline void catch_up(struct gt_shared *state, struct gt_socket *socket, bool tcp)
+{
+	if (socket->arrivals == state->arrivals_generation)
+		return;
+	socket->arrivals = state->arrivals_generation;
+	socket->has_seen = 0;
+	socket->arrived = 0;
+	socket->taken = 0;
+	if (!tcp)
+		socket->arrival.at_ns = 0;
+}
+
+static __always_inline __u32 received(struct tcp_sock *tcp) { return (__u32)(tcp->bytes_received >> 20); }
+
+static __always_inline void stamp(struct gt_arrival *arrival, struct tcp_sock *tcp, __u32 position)
+{
+	arrival->position = position;
+	arrival->received = received(tcp);
+	arrival->at_ns = bpf_ktime_get_ns();
+}
+
 SEC("tp_btf/sk_data_ready")
 int BPF_PROG(sk_data_ready, struct sock *sk)
 {
-	struct gt_socket *socket = bpf_sk_storage_get(&sockets, sk, 0, 0);
+	struct gt_shared *state = gt_shared_state();
+	struct gt_socket *socket;
 	struct tcp_sock *tcp;
 	__u32 copied;
 
+	if (!state || !sk->sk_bpf_storage)
+		return 0;
+	socket = bpf_sk_storage_get(&sockets, sk, 0, 0);
 	if (!socket)
 		return 0;
+	catch_up(state, socket, gt_is_tcp(sk));
 	if (!gt_is_tcp(sk)) {
 		socket->arrived++;
 		if (!socket->arrival.at_ns) {
@@ -47,12 +78,10 @@ int BPF_PROG(sk_data_ready, struct sock *sk)
 	copied = tcp->copied_seq;
 	if (!socket->arrival.at_ns) {
 		/* What had come before the last read is being read: this is about what came behind it. */
-		socket->arrival.position = socket->has_seen && after(socket->seen, copied) ? socket->seen : copied;
-		socket->arrival.at_ns = bpf_ktime_get_ns();
+		stamp(&socket->arrival, tcp, socket->has_seen && after(socket->seen, copied) ? socket->seen : copied);
 	} else if (after(copied, socket->arrival.position) &&
 		   (!socket->next.at_ns || after(copied, socket->next.position))) {
-		socket->next.position = copied;
-		socket->next.at_ns = bpf_ktime_get_ns();
+		stamp(&socket->next, tcp, copied);
 	}
 	return 0;
 }
@@ -78,6 +107,11 @@ static __always_inline void read_stream(struct gt_shared *state, struct gt_socke
 	__u32 copied = tcp->copied_seq, before = copied - bytes;
 	__u64 since = 0;
 
+	/* 1 GiB is the largest window: more than that was read since, and sequence numbers may have gone round. */
+	if (socket->arrival.at_ns && received(tcp) - socket->arrival.received > 1024) {
+		socket->arrival.at_ns = 0;
+		socket->next.at_ns = 0;
+	}
 	if (!socket->arrival.at_ns) {
 		socket->seen = tcp->rcv_nxt;
 		socket->has_seen = 1;
@@ -142,6 +176,7 @@ int BPF_PROG(sock_recv_length, struct sock *sk, int result, int flags)
 		if (!socket)
 			return 0;
 	}
+	catch_up(state, socket, gt_is_tcp(sk));
 	if (!stream) {
 		read_datagram(state, socket, sk, result);
 		return 0;

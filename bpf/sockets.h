@@ -45,7 +45,7 @@ enum { /* include/net/tcp_states.h */
 struct gt_arrival {
 	__u64 at_ns; /* 0: none */
 	__u32 position;
-	__u32 pad;
+	__u32 received; /* TCP: MiB of the connection that had come then */
 };
 
 struct gt_socket {
@@ -58,7 +58,8 @@ struct gt_socket {
 	__u32 tgid;             /* whose it is: who listened, or who read last */
 	__u32 slot;
 	__u32 lease;
-	__u32 generation;       /* of the network's programs: the stamps are of this attachment */
+	__u32 generation;       /* of the probes: all of this is of this attachment */
+	__u32 arrivals;         /* the same of net.bpf.c, which may be off for a part of the time: of what it counts */
 	__u32 segments;         /* TCP: of segs_out, what the slot has already */
 	__u32 retransmitted;    /* TCP: the same of total_retrans */
 	__u32 sweep;            /* the sweep that counted it */
@@ -137,6 +138,7 @@ static __always_inline struct gt_socket *gt_label(struct gt_shared *state, struc
 			}
 		}
 		socket->generation = state->network_generation;
+		socket->arrivals = state->arrivals_generation;
 	}
 	socket->tgid = tgid;
 	socket->slot = watch->slot;

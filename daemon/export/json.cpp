@@ -224,15 +224,18 @@ Json budget_json(const ProbeBudget& budget) {
     Json out{{"budget", budget.budget},
              {"cost", budget.plan.cost},
              {"steady", budget.costs.steady},
+             {"goroutines", budget.costs.goroutines},
              {"process_cost", budget.plan.process_cost},
              {"process", budget.plan.process},
              {"assumed", budget.costs.assumed},
              {"window_seconds", seconds(budget.plan.window)},
              {"window_every_ticks", budget.plan.every},
              {"scheduler", budget.plan.scheduler},
+             {"sockets", budget.plan.sockets},
              {"shortened", plan_words(budget.plan)}};
     // What was not sampled yet is not 0.
     out["scheduler_cost"] = budget.costs.scheduler ? Json(*budget.costs.scheduler) : Json();
+    out["sockets_cost"] = budget.costs.sockets ? Json(*budget.costs.sockets) : Json();
     out["window_cost"] = budget.costs.window ? Json(*budget.costs.window) : Json();
     return out;
 }

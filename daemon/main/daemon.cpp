@@ -169,8 +169,8 @@ void Daemon::Impl::stop() {
     tick_timer_.reset();
     open_timer_.reset();
     close_timer_.reset();
-    resume_timer_.reset();
-    pause_timer_.reset();
+    scheduler_timers_.reset();
+    socket_timers_.reset();
     pressure_.reset();
     for (const UndoOutcome& outcome : engine_->stop(std::chrono::seconds(40)))
         log_info("stop: {} of {} on {}: {}{}{}", outcome.knob, outcome.rule, outcome.target, to_string(outcome.state),

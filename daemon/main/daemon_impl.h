@@ -74,7 +74,14 @@ private:
     void open_window();
     void close_window();
     void plan_probes();
-    void schedule_scheduler(MonoTime now);
+    struct PartTimers {
+        EventSource resume, pause;
+        void reset() {
+            resume.reset();
+            pause.reset();
+        }
+    };
+    void schedule(PartTime part, double share, PartTimers& timers, MonoTime now);
     [[nodiscard]] ProbeBudget probe_budget() const;
     void on_probe_event(const ProbeEvent& event);
     void rescan_if_blind();
@@ -134,7 +141,8 @@ private:
     bool recovered_ = false;
     bool stopping_ = false;
 
-    EventSource tick_timer_, open_timer_, close_timer_, resume_timer_, pause_timer_, reload_timer_, end_timer_;
+    PartTimers scheduler_timers_, socket_timers_;
+    EventSource tick_timer_, open_timer_, close_timer_, reload_timer_, end_timer_;
     EventSource clock_source_, probe_source_, sysctl_source_, inspector_source_, engine_source_, history_source_,
         files_source_, outside_source_;
     EventSource term_source_, int_source_, hup_source_;

@@ -27,8 +27,10 @@ double per_second(const SignalTable& table, Signal id) {
 
 /// CPU time a second.
 double of_scheduler(const SignalTable& signals, const ProbeCosts& costs) {
-    return per_second(signals, Signal::runq) * costs.switch_seconds +
-           per_second(signals, Signal::netpoll_wait) * costs.arrival_seconds;
+    return per_second(signals, Signal::runq) * costs.switch_seconds;
+}
+double of_sockets(const SignalTable& signals, const ProbeCosts& costs) {
+    return per_second(signals, Signal::netpoll_wait) * costs.arrival_seconds;
 }
 double of_window(const SignalTable& signals, const ProbeCosts& costs) {
     double calls = 0;
@@ -46,10 +48,13 @@ ProcessCosts dearest_process(const Snapshot& snapshot, const ProbeCosts& costs) 
         const double cpu = number(state->signals, Signal::cpu_usage);
         if (cpu < least_cpu) continue;
         const double scheduler = of_scheduler(state->signals, costs) / cpu;
+        const double sockets = of_sockets(state->signals, costs) / cpu;
         const double window = of_window(state->signals, costs) / cpu;
-        // What binds is either: the service named is that of the larger.
-        if (std::max(scheduler, window) > std::max(dearest.scheduler, dearest.window)) dearest.service = state->service;
+        // What binds is any of them: the service named is that of the largest.
+        if (std::max({scheduler, sockets, window}) > std::max({dearest.scheduler, dearest.sockets, dearest.window}))
+            dearest.service = state->service;
         dearest.scheduler = std::max(dearest.scheduler, scheduler);
+        dearest.sockets = std::max(dearest.sockets, sockets);
         dearest.window = std::max(dearest.window, window);
     }
     return dearest;
@@ -58,13 +63,16 @@ ProcessCosts dearest_process(const Snapshot& snapshot, const ProbeCosts& costs) 
 ProbeCosts complete(ProbeCosts costs, const Snapshot& snapshot) {
     if (!costs.assumed) return costs;
     double scheduler = 0;
+    double sockets = 0;
     double window = 0;
     for (const auto& [id, state] : snapshot.processes) {
         if (state->exited || !state->active) continue;
         scheduler += of_scheduler(state->signals, costs);
+        sockets += of_sockets(state->signals, costs);
         window += of_window(state->signals, costs);
     }
     if (!costs.scheduler) costs.scheduler = scheduler;
+    if (!costs.sockets) costs.sockets = sockets;
     if (!costs.window) costs.window = window;
     return costs;
 }

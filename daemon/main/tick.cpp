@@ -30,8 +30,9 @@ void Daemon::Impl::schedule_tick() {
     tick_timer_ = std::move(*source);
 
     if (!probes_ || stopping_) return;
-    schedule_scheduler(now);
     const ProbePlan& plan = governor_.current();
+    schedule(PartTime::scheduler, plan.scheduler, scheduler_timers_, now);
+    schedule(PartTime::sockets, plan.sockets, socket_timers_, now);
     if (!windows_can_open_ || plan.window <= Duration::zero() || ++ticks_ % plan.every != 0) return;
     const auto window = windows_.next(now, next_tick_ - now, plan.window);
     auto open = loop_.at(window.open, [this] { open_window(); });
@@ -41,19 +42,17 @@ void Daemon::Impl::schedule_tick() {
 }
 
 /// Attached all the time, or for the part of each tick that the budget allows, at a random offset like the windows.
-void Daemon::Impl::schedule_scheduler(MonoTime now) {
-    const double share = governor_.current().scheduler;
-    resume_timer_.reset();
-    pause_timer_.reset();
-    if (share >= 1) return probes_->resume();
-    probes_->pause();
+void Daemon::Impl::schedule(PartTime part, double share, PartTimers& timers, MonoTime now) {
+    timers.reset();
+    if (share >= 1) return probes_->resume(part);
+    probes_->pause(part);
     const Duration length = next_tick_ - now;
-    const auto part = windows_.next(now, length, from_seconds(seconds(length) * share));
-    auto resume = loop_.at(part.open, [this] { probes_->resume(); });
-    auto pause = loop_.at(part.close, [this] { probes_->pause(); });
+    const auto seen = windows_.next(now, length, from_seconds(seconds(length) * share));
+    auto resume = loop_.at(seen.open, [this, part] { probes_->resume(part); });
+    auto pause = loop_.at(seen.close, [this, part] { probes_->pause(part); });
     if (resume && pause) {
-        resume_timer_ = std::move(*resume);
-        pause_timer_ = std::move(*pause);
+        timers.resume = std::move(*resume);
+        timers.pause = std::move(*pause);
     }
 }
 
@@ -62,7 +61,9 @@ void Daemon::Impl::plan_probes() {
     const ProbePlan before = governor_.current();
     costs_ = complete(probes_->costs(), *snapshot_);
     const ProbePlan& plan = governor_.plan(clock_.mono(), settings_.tick, costs_, dearest_process(*snapshot_, costs_));
-    if (plan.window == before.window && plan.every == before.every && plan.scheduler == before.scheduler) return;
+    if (plan.window == before.window && plan.every == before.every && plan.scheduler == before.scheduler &&
+        plan.sockets == before.sockets)
+        return;
     const std::string words = plan_words(plan);
     log_info("probes.budget of {:.3g}%: {}", governor_.budget() * 100,
              words.empty() ? "the probes look as long as they may again" : words);

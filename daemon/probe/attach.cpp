@@ -12,8 +12,9 @@ void LoadedProbes::advance_generation() {
 void LoadedProbes::attach() {
     attach_process();
     advance_generation();
+    if (shared_.valid()) __atomic_store_n(&shared_.as<gt_shared>()->network_generation, generation_, __ATOMIC_SEQ_CST);
     attach_scheduler();
-    attach_network();
+    attach_sockets();
     attach_tcp();
     attach_calls();
     attach_memory();
@@ -23,47 +24,61 @@ void LoadedProbes::attach() {
 void LoadedProbes::detach() {
     end_sample(MonoClock::now());
     detach_scheduler();
-    detach_network();
-    paused_ = false;
+    detach_sockets();
+    scheduler_.paused = sockets_.paused = false;
     if (auto& object = objects_[GT_OBJECT_SCHED]) object->detach("thread_exit");
     const MonoTime now = MonoClock::now();
     attachment_.memory.close(now);
     attachment_.tcp.close(now);
     attachment_.calls.close(now);
     attachment_.swap.close(now);
-    if (shared_.valid()) __atomic_store_n(&shared_.as<gt_shared>()->calls_attached, 0U, __ATOMIC_SEQ_CST);
+    if (shared_.valid()) {
+        __atomic_store_n(&shared_.as<gt_shared>()->calls_attached, 0U, __ATOMIC_SEQ_CST);
+        __atomic_store_n(&shared_.as<gt_shared>()->network_generation, 0U, __ATOMIC_SEQ_CST);
+    }
     for (const auto index : {GT_OBJECT_TCP, GT_OBJECT_PROCESS, GT_OBJECT_MEMORY, GT_OBJECT_CALLS, GT_OBJECT_SWAP})
         if (auto& object = objects_[index])
             for (const auto& program : object->programs()) object->detach(program.name);
 }
 
-void LoadedProbes::resume() {
-    if (!paused_) return;
-    paused_ = false;
+void LoadedProbes::resume(PartTime part) {
+    PartTimer& timer = part == PartTime::scheduler ? scheduler_ : sockets_;
+    if (!timer.paused) return;
+    timer.paused = false;
     advance_generation();
-    attach_scheduler();
-    if (network_paused_) attach_network();
-    // Nobody saw for how long the calls that are under way were off the CPU.
-    if (attachment_.windows.is_open()) void_entries();
+    if (part == PartTime::scheduler) {
+        attach_scheduler();
+        // Nobody saw for how long the calls that are under way were off the CPU.
+        if (attachment_.windows.is_open()) void_entries();
+    } else {
+        attach_sockets();
+    }
+    const OpenTime& attached = attached_time(part);
     const MonoTime now = MonoClock::now();
-    if (!sample_scheduler_ || !attachment_.scheduler.is_open()) return;
-    sample_scheduler_ = false;
-    scheduler_costs_.begin(attachment_.scheduler.total(now));
+    if (!timer.sample || !attached.is_open()) return;
+    timer.sample = false;
+    timer.costs.begin(attached.total(now));
     sample_until_ = now + sample_length_;
 }
 
-void LoadedProbes::pause() {
-    if (paused_ || !attachment_.scheduler.is_open()) return;
-    paused_ = true;
-    detach_scheduler();
-    network_paused_ = attachment_.network.is_open();
-    if (network_paused_) detach_network();
+void LoadedProbes::pause(PartTime part) {
+    PartTimer& timer = part == PartTime::scheduler ? scheduler_ : sockets_;
+    if (timer.paused || !attached_time(part).is_open()) return;
+    timer.paused = true;
+    if (part == PartTime::scheduler)
+        detach_scheduler();
+    else
+        detach_sockets();
+}
+
+const OpenTime& LoadedProbes::attached_time(PartTime part) const {
+    return part == PartTime::scheduler ? attachment_.scheduler : attachment_.network;
 }
 
 /// The threads' entries stay: thread_exit goes on taking them out.
 void LoadedProbes::detach_scheduler() {
     const MonoTime now = MonoClock::now();
-    scheduler_costs_.end(attachment_.scheduler.total(now));
+    scheduler_.costs.end(attachment_.scheduler.total(now));
     attachment_.scheduler.close(now);
     if (auto& object = objects_[GT_OBJECT_SCHED]) {
         __atomic_store_n(&shared_.as<gt_shared>()->scheduler_generation, 0U, __ATOMIC_SEQ_CST);
@@ -84,7 +99,7 @@ void LoadedProbes::attach_scheduler() {
     auto switches = waking ? object->attach("sched_switch") : Status{};
     if (waking && switches) {
         for (const auto& program : object->programs())
-            scheduler_costs_.add(program.name, object->program_fd(program.name));
+            scheduler_.costs.add(program.name, object->program_fd(program.name));
         attachment_.scheduler.open(MonoClock::now());
         return;
     }
@@ -95,17 +110,16 @@ void LoadedProbes::attach_scheduler() {
     __atomic_store_n(&shared->scheduler_generation, 0U, __ATOMIC_SEQ_CST);
 }
 
-void LoadedProbes::attach_network() {
+void LoadedProbes::attach_sockets() {
     auto& object = objects_[GT_OBJECT_NET];
     if (!object || object->attached("sk_data_ready")) return;
-    // What was stamped at a socket under an earlier attachment is void.
-    __atomic_store_n(&shared_.as<gt_shared>()->network_generation, generation_, __ATOMIC_SEQ_CST);
+    __atomic_store_n(&shared_.as<gt_shared>()->arrivals_generation, generation_, __ATOMIC_SEQ_CST);
     // Arrivals without reads would be stamped for nothing, and reads without arrivals tell nothing: both or none. Old
     // kernels have neither; the report says so.
     auto reads = object->attach("sock_recv_length");
     auto arrivals = reads ? object->attach("sk_data_ready") : Status{};
     for (const auto& program : object->programs())
-        if (object->attached(program.name)) scheduler_costs_.add(program.name, object->program_fd(program.name));
+        if (object->attached(program.name)) sockets_.costs.add(program.name, object->program_fd(program.name));
     if (reads && arrivals) {
         attachment_.network.open(MonoClock::now());
         return;
@@ -115,11 +129,13 @@ void LoadedProbes::attach_network() {
     object->leave_out("sock_recv_length", "of no use without sk_data_ready");
 }
 
-void LoadedProbes::detach_network() {
+void LoadedProbes::detach_sockets() {
     auto& object = objects_[GT_OBJECT_NET];
     if (!object) return;
-    attachment_.network.close(MonoClock::now());
-    __atomic_store_n(&shared_.as<gt_shared>()->network_generation, 0U, __ATOMIC_SEQ_CST);
+    const MonoTime now = MonoClock::now();
+    sockets_.costs.end(attachment_.network.total(now));
+    attachment_.network.close(now);
+    __atomic_store_n(&shared_.as<gt_shared>()->arrivals_generation, 0U, __ATOMIC_SEQ_CST);
     for (const auto& program : object->programs()) object->detach(program.name);
 }
 

@@ -172,11 +172,19 @@ GoroutineDelta GoroutineProbe::take(const ProcessId& process, MonoTime now) {
     delta.wait = difference(counted.wait, before.wait, longest_of(counted.wait, before.wait));
     delta.hits = counted.hits - before.hits;
     delta.elapsed = now - known->second.since;
+    if (delta.elapsed > Duration::zero())
+        known->second.hits_per_second = static_cast<double>(delta.hits) / seconds(delta.elapsed);
     full_ += counted.full - before.full;
     unread_ += counted.unread - before.unread;
     known->second.since = now;
     known->second.before = counted;
     return delta;
+}
+
+double GoroutineProbe::cost() const {
+    double hits = 0;
+    for (const auto& [process, watched] : watched_) hits += watched.hits_per_second;
+    return hits * GoroutineDelta::hit_seconds;
 }
 
 std::vector<ProbeReport> GoroutineProbe::reports() const {

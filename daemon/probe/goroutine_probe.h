@@ -40,6 +40,8 @@ public:
     void unwatch(const ProcessId& process);
     GoroutineDelta take(const ProcessId& process, MonoTime now);
 
+    /// CPU time by time that passes, of all processes when each was last taken.
+    [[nodiscard]] double cost() const;
     [[nodiscard]] std::vector<ProbeReport> reports() const;
     [[nodiscard]] std::vector<Probes::Drop> drops() const;
 
@@ -56,6 +58,7 @@ private:
         Binary binary{};
         MonoTime since{};
         gt_goroutine_process before{};  ///< at the last take
+        double hits_per_second = 0;     ///< likewise
     };
     Status load();
     Status attach(const GoroutineTarget& target, Links& links, int file) const;

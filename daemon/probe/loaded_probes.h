@@ -57,16 +57,22 @@ public:
     void sample_costs(Duration duration) override;
     Duration sweep_sockets(MonoTime now) override;
     [[nodiscard]] ProbeCosts costs() const override;
-    void pause() override;
-    void resume() override;
+    void pause(PartTime part) override;
+    void resume(PartTime part) override;
     void tick(MonoTime now) override;
 
-    /// Attaches the scheduler's, the network's and the process programs, or takes them off (a measurement of what they
+    /// Attaches all programs but those of windows, or takes them off (a measurement of what they
     /// cost does it many times a minute). What could not be attached is in reports().
     void attach();
     void detach();
 
 private:
+    /// Programs that the governor may take off for a while.
+    struct PartTimer {
+        CostMeter costs{};
+        bool paused = false;
+        bool sample = false;  ///< when they are attached again
+    };
     void load_objects();
     [[nodiscard]] std::uint32_t counters() const;  ///< entries of the slot array, with the copies
     void map_slots();
@@ -76,8 +82,9 @@ private:
     void detach_scheduler();
     void void_entries();  ///< system calls that were entered before now are not counted
     void attach_process();
-    void attach_network();
-    void detach_network();
+    void attach_sockets();
+    void detach_sockets();
+    [[nodiscard]] const OpenTime& attached_time(PartTime part) const;
     void attach_tcp();
     void attach_calls();
     [[nodiscard]] ProbeReport report_of_calls() const;
@@ -104,16 +111,14 @@ private:
     std::unique_ptr<SysctlProbe> sysctls_{};
     std::unique_ptr<GoroutineProbe> goroutines_{};  ///< from the first process that was opted in
     Attachment attachment_{};
-    std::uint32_t generation_ = 0;         ///< of attachments of the scheduler's, the network's and memory's programs
-    mutable CostMeter steady_costs_{};     ///< programs that are always attached
-    mutable CostMeter scheduler_costs_{};  ///< with the network's: what the governor may take off for a while
-    mutable CostMeter window_costs_{};     ///< sampled over one whole window
-    MonoTime loaded_{};                    ///< what is attached all the time is attached since then
+    std::uint32_t generation_ = 0;      ///< of attachments of the scheduler's, the sockets' and memory's programs
+    mutable CostMeter steady_costs_{};  ///< programs that are always attached
+    mutable CostMeter window_costs_{};  ///< sampled over one whole window
+    mutable PartTimer scheduler_{};
+    mutable PartTimer sockets_{};
+    MonoTime loaded_{};  ///< what is attached all the time is attached since then
     Duration sample_length_{};
-    bool paused_ = false;
-    bool network_paused_ = false;    ///< with it: it was attached
-    bool sample_scheduler_ = false;  ///< when it is attached again
-    Duration sweeps_took_{};         ///< CPU time of all sweeps over the sockets
+    Duration sweeps_took_{};  ///< CPU time of all sweeps over the sockets
     std::uint64_t sweeps_ = 0;
     MonoTime sample_until_{};
     bool sample_next_window_ = false;

@@ -141,7 +141,8 @@ std::vector<ProbeReport> LoadedProbes::reports() const {
     };
     const MonoTime now = MonoClock::now();
     steady_costs_.charge(now - loaded_);
-    scheduler_costs_.charge(attachment_.scheduler.total(now));
+    scheduler_.costs.charge(attachment_.scheduler.total(now));
+    sockets_.costs.charge(attachment_.network.total(now));
     window_costs_.charge(attachment_.windows.total(now));
     std::vector<ProbeReport> reports;
     for (const auto& [known, owner] : programs) {
@@ -155,7 +156,8 @@ std::vector<ProbeReport> LoadedProbes::reports() const {
             const auto program = std::ranges::find(object->programs(), name, &BpfObject::Program::name);
             if (program != object->programs().end()) report.reason = program->reason;
             // Programs that may be taken off for a while are attached when they could be.
-            const bool paused = paused_ && (owner == GT_OBJECT_SCHED || owner == GT_OBJECT_NET);
+            const bool paused =
+                (scheduler_.paused && owner == GT_OBJECT_SCHED) || (sockets_.paused && owner == GT_OBJECT_NET);
             report.attached = report.windowed || paused ? report.reason.empty() : object->attached(name);
         }
         const bool sweep = name == "sweep";

@@ -219,6 +219,9 @@ SlotDelta SlotTable::take(Lease& lease, MonoTime now, const Attachment& attachme
             accumulate(copy, part);
         }
     }
+    const gt_tcp swept = copy.tcp;
+    // Counted anew by each sweep, and no counters: they would make every slot another one each time.
+    copy.tcp.sweep = copy.tcp.open = copy.tcp.close_wait = copy.tcp.stale = 0;
     // Most processes of most hosts do nothing in a tick.
     const bool same = lease.copies == none && lease.before.is(copy);
     SlotDelta delta;
@@ -243,7 +246,7 @@ SlotDelta SlotTable::take(Lease& lease, MonoTime now, const Attachment& attachme
     delta.reclaim_observed = seen(&Totals::memory);
     delta.swap_observed = seen(&Totals::swap);
     delta.tcp_observed = seen(&Totals::tcp);
-    take_sweep(lease, copy.tcp, attachment.swept_at, delta.tcp);
+    take_sweep(lease, swept, attachment.swept_at, delta.tcp);
     if (delta.elapsed > Duration::zero())
         lease.switches_per_second = static_cast<double>(delta.switches) / seconds(delta.elapsed);
     lease.since = now;

@@ -93,10 +93,13 @@ void LoadedProbes::sample_costs(Duration duration) {
     steady_costs_.begin(now - loaded_);
     sample_length_ = duration;
     sample_until_ = now + duration;
-    if (attachment_.scheduler.is_open())
-        scheduler_costs_.begin(attachment_.scheduler.total(now));
-    else
-        sample_scheduler_ = true;
+    for (const PartTime part : {PartTime::scheduler, PartTime::sockets}) {
+        PartTimer& timer = part == PartTime::scheduler ? scheduler_ : sockets_;
+        if (attached_time(part).is_open())
+            timer.costs.begin(attached_time(part).total(now));
+        else
+            timer.sample = true;
+    }
     sample_next_window_ = true;  // windows seldom fall into the sample, so the next one is sampled whole
 }
 
@@ -106,12 +109,14 @@ void LoadedProbes::end_sample_when_due(MonoTime now) {
 
 void LoadedProbes::end_sample(MonoTime now) {
     steady_costs_.end(now - loaded_);
-    scheduler_costs_.end(attachment_.scheduler.total(now));
+    scheduler_.costs.end(attachment_.scheduler.total(now));
+    sockets_.costs.end(attachment_.network.total(now));
 }
 
 CostMeter& LoadedProbes::costs_of(std::size_t object) const {
     if (object == GT_OBJECT_SYSCALLS || object == GT_OBJECT_IRQ) return window_costs_;
-    return object == GT_OBJECT_SCHED || object == GT_OBJECT_NET ? scheduler_costs_ : steady_costs_;
+    if (object == GT_OBJECT_NET) return sockets_.costs;
+    return object == GT_OBJECT_SCHED ? scheduler_.costs : steady_costs_;
 }
 
 ProbeCosts LoadedProbes::costs() const {
@@ -125,13 +130,15 @@ ProbeCosts LoadedProbes::costs() const {
     };
     ProbeCosts costs;
     costs.steady = steady_costs_.share().value_or(0);
-    costs.scheduler = scheduler_costs_.share();
+    if (goroutines_ != nullptr) costs.goroutines = goroutines_->cost();
+    costs.scheduler = scheduler_.costs.share();
+    costs.sockets = sockets_.costs.share();
     costs.window = window_costs_.share();
     if (costs.window)
         if (const CostEstimate* enter = window_costs_.find("sys_enter"))
             *costs.window += enter->runs_per_second().value_or(0) * slow_way;
-    costs.switch_seconds = a_run(scheduler_costs_, "sched_switch") + a_run(scheduler_costs_, "sched_waking");
-    costs.arrival_seconds = a_run(scheduler_costs_, "sk_data_ready") + a_run(scheduler_costs_, "sock_recv_length");
+    costs.switch_seconds = a_run(scheduler_.costs, "sched_switch") + a_run(scheduler_.costs, "sched_waking");
+    costs.arrival_seconds = a_run(sockets_.costs, "sk_data_ready") + a_run(sockets_.costs, "sock_recv_length");
     costs.call_seconds = a_run(window_costs_, "sys_enter") + a_run(window_costs_, "sys_exit") + slow_way;
     costs.assumed = steady_costs_.refused();
     if (costs.assumed) {

@@ -4,18 +4,26 @@
 #include <thread>
 
 #include "floor.skel.h"
-#include "probe/probes.h"
+#include "probe/loaded_probes.h"
 #include "tests/support/optional_probes.h"
 
 namespace gotuned::bench {
 namespace {
 
+enum class Seen : unsigned char { scheduler, sockets, all };
+
 class AttachedProbes final : public Attached {
 public:
-    explicit AttachedProbes(std::unique_ptr<Probes> probes) : probes_(std::move(probes)) {}
+    explicit AttachedProbes(LoadedProbes& probes) : probes_(probes) {}
+    AttachedProbes(const AttachedProbes&) = delete;
+    AttachedProbes& operator=(const AttachedProbes&) = delete;
+    ~AttachedProbes() override {
+        probes_.close_window();
+        probes_.detach();
+    }
 
 private:
-    std::unique_ptr<Probes> probes_;
+    LoadedProbes& probes_;
 };
 
 class AttachedFloor final : public Attached {
@@ -23,29 +31,45 @@ public:
     explicit AttachedFloor(floor_bpf* programs) : programs_(programs) {}
     AttachedFloor(const AttachedFloor&) = delete;
     AttachedFloor& operator=(const AttachedFloor&) = delete;
-    ~AttachedFloor() override { floor_bpf__destroy(programs_); }
+    ~AttachedFloor() override { floor_bpf__detach(programs_); }
 
 private:
     floor_bpf* programs_;
 };
 
-Result<std::unique_ptr<Attached>> attach_probes(const ProcessId& watched, bool window) {
+ProbeOptions options() {
     ProbeOptions options;
     options.max_processes = 64;
-    std::unique_ptr<Probes> probes = Probes::load(options);
-    for (const ProbeReport& report : probes->reports())
-        if (!report.attached && !may_be_missing(report))
-            return fail("cannot attach " + report.probe + ": " + report.reason);
-    if (const Status done = probes->watch(watched); !done) return fail(done.error());
-    if (window) {
-        if (const Status done = probes->open_window(); !done) return fail(done.error());
-    }
-    // As it is after the daemon's first tick: a busy process counts into copies of its slot.
-    std::this_thread::sleep_for(std::chrono::milliseconds(15));
-    (void)probes->take(watched, MonoClock::now());
-    probes->tick(MonoClock::now());
-    return std::make_unique<AttachedProbes>(std::move(probes));
+    return options;
 }
+
+/// The daemon's probes, with one process that is watched.
+class WatchingProbes {
+public:
+    explicit WatchingProbes(ProcessId watched) : watched_(watched) { probes_.detach(); }
+
+    Result<std::unique_ptr<Attached>> attach(Seen seen) {
+        probes_.attach();
+        auto attached = std::make_unique<AttachedProbes>(probes_);
+        for (const ProbeReport& report : probes_.reports())
+            if (!report.attached && !may_be_missing(report))
+                return fail("cannot attach " + report.probe + ": " + report.reason);
+        if (const Status done = probes_.watch(watched_); !done) return fail(done.error());
+        if (seen == Seen::scheduler) probes_.pause(PartTime::sockets);
+        if (seen == Seen::all) {
+            if (const Status done = probes_.open_window(); !done) return fail(done.error());
+        }
+        // As it is after the daemon's first tick: a busy process counts into copies of its slot.
+        std::this_thread::sleep_for(std::chrono::milliseconds(15));
+        (void)probes_.take(watched_, MonoClock::now());
+        probes_.tick(MonoClock::now());
+        return attached;
+    }
+
+private:
+    ProcessId watched_;
+    LoadedProbes probes_{options()};
+};
 
 }  // namespace
 
@@ -57,6 +81,10 @@ std::string_view to_string(Condition condition) {
             return "scheduler, watched";
         case Condition::scheduler_neighbour:
             return "scheduler, neighbour";
+        case Condition::sockets_watched:
+            return "sockets too, watched";
+        case Condition::sockets_neighbour:
+            return "sockets too, neighbour";
         case Condition::full_watched:
             return "all windows open, watched";
         case Condition::full_neighbour:
@@ -67,28 +95,48 @@ std::string_view to_string(Condition condition) {
     return "";
 }
 
-Result<std::unique_ptr<Attached>> attach(Condition condition, const ProcessId& server, const ProcessId& neighbour) {
+struct ProgramSets::Loaded {
+    Loaded(ProcessId server, ProcessId neighbour) : watched(server), beside(neighbour) {}
+    Loaded(const Loaded&) = delete;
+    Loaded& operator=(const Loaded&) = delete;
+    ~Loaded() {
+        if (floor != nullptr) floor_bpf__destroy(floor);
+    }
+    WatchingProbes watched;
+    WatchingProbes beside;
+    floor_bpf* floor = nullptr;
+};
+
+ProgramSets::ProgramSets(ProcessId server, ProcessId neighbour)
+    : loaded_(std::make_unique<Loaded>(server, neighbour)) {}
+ProgramSets::~ProgramSets() = default;
+
+Result<std::unique_ptr<Attached>> ProgramSets::attach(Condition condition) {
     switch (condition) {
         case Condition::bare:
             return std::make_unique<Attached>();
         case Condition::scheduler_watched:
-            return attach_probes(server, false);
+            return loaded_->watched.attach(Seen::scheduler);
         case Condition::scheduler_neighbour:
-            return attach_probes(neighbour, false);
+            return loaded_->beside.attach(Seen::scheduler);
+        case Condition::sockets_watched:
+            return loaded_->watched.attach(Seen::sockets);
+        case Condition::sockets_neighbour:
+            return loaded_->beside.attach(Seen::sockets);
         case Condition::full_watched:
-            return attach_probes(server, true);
+            return loaded_->watched.attach(Seen::all);
         case Condition::full_neighbour:
-            return attach_probes(neighbour, true);
+            return loaded_->beside.attach(Seen::all);
         case Condition::floor:
             break;
     }
-    floor_bpf* programs = floor_bpf__open_and_load();
-    if (programs == nullptr) return fail("cannot load the empty programs", errno);
-    if (const int error = floor_bpf__attach(programs); error != 0) {
-        floor_bpf__destroy(programs);
+    if (loaded_->floor == nullptr) loaded_->floor = floor_bpf__open_and_load();
+    if (loaded_->floor == nullptr) return fail("cannot load the empty programs", errno);
+    if (const int error = floor_bpf__attach(loaded_->floor); error != 0) {
+        floor_bpf__detach(loaded_->floor);
         return fail("cannot attach the empty programs", -error);
     }
-    return std::make_unique<AttachedFloor>(programs);
+    return std::make_unique<AttachedFloor>(loaded_->floor);
 }
 
 }  // namespace gotuned::bench

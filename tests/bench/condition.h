@@ -13,11 +13,13 @@ enum class Condition : unsigned char {
     bare,                 ///< nothing attached
     scheduler_watched,    ///< what is always on, the server being watched
     scheduler_neighbour,  ///< the same, another Go process being watched
-    full_watched,         ///< the system-call window open as well
+    sockets_watched,      ///< arrivals at sockets seen as well
+    sockets_neighbour,
+    full_watched,  ///< and the system-call window open
     full_neighbour,
     floor,  ///< empty programs on sys_enter and sys_exit
 };
-inline constexpr std::size_t conditions = 6;
+inline constexpr std::size_t conditions = 8;
 std::string_view to_string(Condition condition);
 
 /// Attached for as long as it lives.
@@ -26,7 +28,20 @@ public:
     virtual ~Attached() = default;
 };
 
-/// Errors: the kernel refused a program: then there is nothing to measure.
-Result<std::unique_ptr<Attached>> attach(Condition condition, const ProcessId& server, const ProcessId& neighbour);
+/// The sets, loaded once each: loading takes as long as a slice.
+class ProgramSets {
+public:
+    /// One that watches `server`, one that watches `neighbour`.
+    ProgramSets(ProcessId server, ProcessId neighbour);
+    ProgramSets(const ProgramSets&) = delete;
+    ProgramSets& operator=(const ProgramSets&) = delete;
+    ~ProgramSets();
+    /// Attaches one set. Errors: the kernel refused a program: then there is nothing to measure.
+    Result<std::unique_ptr<Attached>> attach(Condition condition);
+
+private:
+    struct Loaded;
+    std::unique_ptr<Loaded> loaded_;
+};
 
 }  // namespace gotuned::bench

@@ -5,12 +5,17 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstring>
 #include <filesystem>
 #include <fstream>
+#include <optional>
 #include <sstream>
 #include <thread>
+#include <vector>
+
+#include "statistics.h"
 
 namespace gotuned::bench {
 namespace {
@@ -102,10 +107,12 @@ Result<DaemonCost> daemon_cost(const DaemonPaths& paths, Load& load, Duration du
                                 "--profile", "observe", "--listen", "127.0.0.1:" + std::to_string(port), "--state-dir",
                                 paths.folder + "/state", "--run-dir", paths.folder + "/run"});
     if (!daemon) return fail(daemon.error());
-    std::this_thread::sleep_for(std::chrono::seconds(11));  // loading, all processes at start, two ticks
+    // Loading, all processes at start, and what its probes cost measured a second time: the first time it is busy
+    // itself.
+    std::this_thread::sleep_for(std::chrono::seconds(26));
     struct Look {
         Duration daemon, server;
-        double observed;
+        double observed, sockets;
         MonoTime at;
     };
     const auto look = [&]() -> Result<Look> {
@@ -117,16 +124,25 @@ Result<DaemonCost> daemon_cost(const DaemonPaths& paths, Load& load, Duration du
         if (!metrics) return fail(metrics.error());
         const auto observed = sample(*metrics, "gotuned_syscall_observed_seconds_total");
         if (!observed) return fail(observed.error());
-        return Look{*own, *server, *observed, MonoClock::now()};
+        const auto sockets = sample(*metrics, "gotuned_probe_sockets_ratio");
+        if (!sockets) return fail(sockets.error());
+        return Look{*own, *server, *observed, *sockets, MonoClock::now()};
     };
     const auto before = look();
     if (!before) return fail(before.error());
-    std::this_thread::sleep_for(duration);
-    const auto after = look();
-    if (!after) return fail(after.error());
+    std::vector<double> sockets{before->sockets};
+    std::optional<Look> after;
+    while (!after || after->at - before->at < duration) {
+        std::this_thread::sleep_for(std::min<Duration>(duration, std::chrono::seconds(5)));
+        const auto next = look();
+        if (!next) return fail(next.error());
+        after = *next;
+        sockets.push_back(after->sockets);
+    }
     const double took = seconds(after->at - before->at);
     return DaemonCost{seconds(after->daemon - before->daemon) / seconds(after->server - before->server),
-                      (after->observed - before->observed) / took, seconds(after->daemon - before->daemon) / took};
+                      (after->observed - before->observed) / took, mean(sockets),
+                      seconds(after->daemon - before->daemon) / took};
 }
 
 }  // namespace gotuned::bench

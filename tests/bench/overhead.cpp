@@ -44,12 +44,14 @@ void print_table(const std::vector<Line>& lines, const DaemonCost& cost, std::si
     }
     fmt::print(
         stderr,
-        "\ndefault = ((1 - w) * scheduler + w * all windows open) / (1 + d), in each of {} blocks of random slices; "
-        "then geometric mean, Student's t.\n"
+        "\ndefault = ((1 - s - w) * scheduler + s * sockets too + w * all windows open) / (1 + d), in each of {} "
+        "blocks "
+        "of random slices; then geometric mean, Student's t.\n"
+        "  s = {:.4f}: share of the time in which its budget lets the running daemon see arrivals at sockets\n"
         "  w = {:.4f}: share of the time with the system-call windows open, by the running daemon's own metrics\n"
         "  d = {:.4f}: the daemon's CPU time ({:.4f} cores, with its children) divided by the server's\n"
         "Tracers: slices of 3 s from their ready line, against the mean of the bare slices before and after.\n",
-        blocks, cost.window_share, cost.cpu_ratio, cost.cpu_cores);
+        blocks, cost.sockets_share, cost.window_share, cost.cpu_ratio, cost.cpu_cores);
 }
 
 std::string json_of(const std::vector<std::pair<std::string, Kept>>& values) {
@@ -139,20 +141,24 @@ Status overhead(const Arguments& arguments) {
     if (!cost) return fail(cost.error());
 
     Slices slices(*load, *neighbour_id, std::chrono::milliseconds(300));
-    const auto defaults = [&](Condition scheduler, Condition full, std::vector<double> Ratios::* value) {
-        return kept_of(
-            at_default(slices.of(scheduler).*value, slices.of(full).*value, cost->window_share, cost->cpu_ratio));
+    const auto defaults = [&](bool watched, std::vector<double> Ratios::* value) {
+        const auto of = [&](Condition one, Condition other) -> const auto& {
+            return slices.of(watched ? one : other).*value;
+        };
+        return kept_of(at_default({of(Condition::scheduler_watched, Condition::scheduler_neighbour),
+                                   of(Condition::sockets_watched, Condition::sockets_neighbour),
+                                   of(Condition::full_watched, Condition::full_neighbour)},
+                                  {cost->sockets_share, cost->window_share}, cost->cpu_ratio));
     };
-    const auto line = [&](std::string name, Condition scheduler, Condition full) {
-        return Line{std::move(name), defaults(scheduler, full, &Ratios::per_cpu_second),
-                    defaults(scheduler, full, &Ratios::per_second)};
+    const auto line = [&](std::string name, bool watched) {
+        return Line{std::move(name), defaults(watched, &Ratios::per_cpu_second),
+                    defaults(watched, &Ratios::per_second)};
     };
     const MonoTime began = MonoClock::now();
     while (slices.blocks() < arguments.max_blocks) {
         if (const Status done = slices.run_block(); !done) return done;
-        const Kept watched = defaults(Condition::scheduler_watched, Condition::full_watched, &Ratios::per_cpu_second);
-        const Kept beside =
-            defaults(Condition::scheduler_neighbour, Condition::full_neighbour, &Ratios::per_cpu_second);
+        const Kept watched = defaults(true, &Ratios::per_cpu_second);
+        const Kept beside = defaults(false, &Ratios::per_cpu_second);
         if (slices.blocks() % 20 == 0) {
             fmt::print(stderr, "{} blocks, {:.0f} s: watched {:.3f} ±{:.3f}, neighbour {:.3f} ±{:.3f}\n",
                        slices.blocks(), seconds(MonoClock::now() - began), watched.kept, watched.half_width(),
@@ -180,8 +186,8 @@ Status overhead(const Arguments& arguments) {
     if (!uprobe) fmt::print(stderr, "no uprobe here: {}\n", to_string(uprobe.error()));
 
     std::vector<Line> lines;
-    lines.push_back(line("watched, default", Condition::scheduler_watched, Condition::full_watched));
-    lines.push_back(line("neighbour, default", Condition::scheduler_neighbour, Condition::full_neighbour));
+    lines.push_back(line("watched, default", true));
+    lines.push_back(line("neighbour, default", false));
     for (std::size_t i = 1; i < conditions; ++i) {
         const Ratios& ratios = slices.of(static_cast<Condition>(i));
         lines.push_back({std::string(to_string(static_cast<Condition>(i))), kept_of(ratios.per_cpu_second),
@@ -204,7 +210,8 @@ Status overhead(const Arguments& arguments) {
             {"syscount", kept_of(syscount->per_cpu_second)},
             {"bpftrace", kept_of(bpftrace->per_cpu_second)},
             {"runqlat", kept_of(runqlat->per_cpu_second)},
-            {"scheduler_watched", kept_of(slices.of(Condition::scheduler_watched).per_cpu_second)}};
+            {"scheduler_watched", kept_of(slices.of(Condition::scheduler_watched).per_cpu_second)},
+            {"sockets_watched", kept_of(slices.of(Condition::sockets_watched).per_cpu_second)}};
         if (uprobe) values.emplace_back("uprobe_at_0", kept_of(uprobe->per_cpu_second));
         fmt::print("{}\n", json_of(values));
     }

@@ -8,7 +8,7 @@ namespace gotuned::bench {
 namespace {
 
 /// More slices where more precision is wanted: the bare ones are in every ratio.
-constexpr std::array<std::size_t, conditions> slices_a_block{3, 2, 2, 1, 1, 1};
+constexpr std::array<std::size_t, conditions> slices_a_block{3, 2, 2, 1, 1, 1, 1, 1};
 
 struct Logs {
     std::vector<double> per_cpu_second{};
@@ -28,7 +28,7 @@ Status Slices::run_block() {
     std::shuffle(order.begin(), order.end(), random_);
     std::array<Logs, conditions> logs{};
     for (const Condition condition : order) {
-        const auto attached = attach(condition, load_.id, neighbour_);
+        const auto attached = sets_.attach(condition);
         if (!attached) return fail(attached.error());
         // What attaching itself cost (loading, patched code, a look at every thread) is over then.
         std::this_thread::sleep_for(std::chrono::milliseconds(20));
@@ -70,12 +70,14 @@ Result<Ratios> beside_tracer(Load& load, std::size_t rounds, Duration slice,
     return ratios;
 }
 
-std::vector<double> at_default(const std::vector<double>& scheduler, const std::vector<double>& full, double share,
-                               double daemon_cpu) {
+std::vector<double> at_default(const Parts& parts, const Shares& shares, double daemon_cpu) {
     std::vector<double> logs;
-    logs.reserve(scheduler.size());
-    for (std::size_t i = 0; i < scheduler.size() && i < full.size(); ++i)
-        logs.push_back(std::log(((1 - share) * std::exp(scheduler[i]) + share * std::exp(full[i])) / (1 + daemon_cpu)));
+    logs.reserve(parts.scheduler.size());
+    for (std::size_t i = 0; i < parts.scheduler.size(); ++i) {
+        const double kept = (1 - shares.sockets - shares.windows) * std::exp(parts.scheduler[i]) +
+                            shares.sockets * std::exp(parts.sockets[i]) + shares.windows * std::exp(parts.full[i]);
+        logs.push_back(std::log(kept / (1 + daemon_cpu)));
+    }
     return logs;
 }
 

@@ -22,7 +22,7 @@ struct Ratios {
 class Slices {
 public:
     Slices(Load& load, const ProcessId& neighbour, Duration slice)
-        : load_(load), neighbour_(neighbour), slice_(slice) {}
+        : load_(load), sets_(load.id, neighbour), slice_(slice) {}
     /// One more block of all conditions.
     Status run_block();
     [[nodiscard]] std::size_t blocks() const { return of(Condition::floor).per_cpu_second.size(); }
@@ -30,7 +30,7 @@ public:
 
 private:
     Load& load_;
-    ProcessId neighbour_;
+    ProgramSets sets_;
     Duration slice_;
     std::mt19937 random_{std::random_device{}()};
     std::array<Ratios, conditions> ratios_{};
@@ -41,10 +41,17 @@ private:
 Result<Ratios> beside_tracer(Load& load, std::size_t rounds, Duration slice,
                              const std::function<Result<Child>()>& start);
 
-/// At default settings: the scheduler tier always, all windows for `share` of the time, and the daemon's own CPU time,
-/// `daemon_cpu`, as a part of the server's: ((1 − share) · scheduler + share · full) / (1 + daemon_cpu), block by
-/// block.
-std::vector<double> at_default(const std::vector<double>& scheduler, const std::vector<double>& full, double share,
-                               double daemon_cpu);
+/// What a running daemon attaches for a part of the time only, as shares of the time.
+struct Shares {
+    double sockets = 0, windows = 0;
+};
+/// ln(ratio) of the sets, block by block.
+struct Parts {
+    const std::vector<double>&scheduler, &sockets, &full;
+};
+/// At default settings: the scheduler's programs always, the others for their shares, and the daemon's own CPU time,
+/// `daemon_cpu`, as a part of the server's: ((1 − s − w) · scheduler + s · sockets + w · full) / (1 + daemon_cpu),
+/// block by block.
+std::vector<double> at_default(const Parts& parts, const Shares& shares, double daemon_cpu);
 
 }  // namespace gotuned::bench

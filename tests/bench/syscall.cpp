@@ -50,8 +50,14 @@ Spread spread_of(const std::vector<double>& values) {
     return spread;
 }
 
-constexpr std::array<const char*, conditions> keys{"bare",           "scheduler_watched", "scheduler_neighbour",
-                                                   "window_watched", "window_neighbour",  "floor"};
+constexpr std::array<const char*, conditions> keys{"bare",
+                                                   "scheduler_watched",
+                                                   "scheduler_neighbour",
+                                                   "sockets_watched",
+                                                   "sockets_neighbour",
+                                                   "window_watched",
+                                                   "window_neighbour",
+                                                   "floor"};
 
 Status syscalls(const std::string& build, std::size_t rounds, bool json) {
     auto neighbour = Child::start({build + "/workloads/hog", "-n", "0"});
@@ -62,6 +68,7 @@ Status syscalls(const std::string& build, std::size_t rounds, bool json) {
     const auto self = identify(::getpid());
     if (!other || !self) return fail(other ? self.error() : other.error());
 
+    ProgramSets sets(*self, *other);
     std::mt19937 random(std::random_device{}());
     std::array<std::vector<double>, conditions> added;
     std::vector<double> bare;
@@ -71,7 +78,7 @@ Status syscalls(const std::string& build, std::size_t rounds, bool json) {
         std::shuffle(order.begin(), order.end(), random);
         std::array<double, conditions> took{};
         for (const Condition condition : order) {
-            const auto attached = attach(condition, *self, *other);
+            const auto attached = sets.attach(condition);
             if (!attached) return fail(attached.error());
             (void)nanoseconds_a_call(std::chrono::milliseconds(5));
             took[static_cast<std::size_t>(condition)] = nanoseconds_a_call(std::chrono::milliseconds(100));

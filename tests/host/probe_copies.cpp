@@ -159,14 +159,14 @@ TEST_CASE("without the scheduler's programs nothing is counted, and the time say
     LoadedProbes probes({});
     child->steps.await(1);
     REQUIRE(probes.watch(child.id()));
-    probes.pause();
+    probes.pause(PartTime::scheduler);
     step(child);
     SlotDelta delta = probes.take(child.id(), MonoClock::now());
     CHECK(delta.switches == 0);
     CHECK(delta.scheduler_observed < delta.elapsed / 10);
     for (const auto& report : probes.reports())
         if (report.probe.starts_with("sched_")) CHECK(report.attached);  // it could be
-    probes.resume();
+    probes.resume(PartTime::scheduler);
     step(child);
     delta = probes.take(child.id(), MonoClock::now());
     CHECK(delta.switches > 1500);

@@ -303,6 +303,64 @@ TEST_CASE("what went by splice leaves no stale stamp behind") {
     ::close(socket);
 }
 
+TEST_CASE("what waits while nobody looks waits all the time, and what is read then is void") {
+    Child<Conversation> child([](Conversation& talk) {
+        std::array<char, 64> buffer{};
+        talk.stop_at(1);
+        const int listener = listening();
+        talk.port = port_of(listener);
+        const int connection = ::accept(listener, nullptr, nullptr);
+        for (int step = 2; step < 6; ++step) {
+            talk.stop_at(step);
+            (void)!::read(connection, buffer.data(), buffer.size());
+        }
+        talk.stop_at(6);
+    });
+    const auto probes = load_network();  // after the fork: the child would inherit the links and keep them attached
+    child->await(1);
+    REQUIRE(probes->watch(child.id()));
+    child->pass(1);
+    while (child->port == 0) ::usleep(200);
+    const int socket = connected(static_cast<std::uint16_t>(child->port.load()));
+    REQUIRE(socket >= 0);
+    child->await(2);
+
+    REQUIRE(::send(socket, "seen", 4, 0) == 4);
+    probes->pause(PartTime::sockets);
+    std::this_thread::sleep_for(20ms);
+    probes->resume(PartTime::sockets);
+    child->pass(2);
+    child->await(3);
+    SlotDelta delta = probes->take(child.id(), MonoClock::now());
+    REQUIRE(delta.netpoll_wait.count() == 1);
+    CHECK(delta.netpoll_wait.max >= 0.02);
+    CHECK(delta.network_observed < delta.elapsed);
+    CHECK(delta.scheduler_observed == delta.elapsed);
+
+    REQUIRE(::send(socket, "seen", 4, 0) == 4);
+    probes->pause(PartTime::sockets);
+    child->pass(3);
+    child->await(4);  // read, and nobody looked
+    REQUIRE(::send(socket, "unseen", 6, 0) == 6);
+    std::this_thread::sleep_for(20ms);
+    probes->resume(PartTime::sockets);
+    const std::uint64_t sent = monotonic_ns();
+    REQUIRE(::send(socket, "seen", 4, 0) == 4);
+    child->pass(4);
+    child->await(5);
+    const double most = static_cast<double>(monotonic_ns() - sent) * 1e-9;
+    Distribution seen = waits_of(*probes, child.id());
+    CHECK(seen.count() == 1);
+    CHECK(seen.max <= most);
+
+    REQUIRE(::send(socket, "seen", 4, 0) == 4);
+    child->pass(5);
+    child->await(6);
+    CHECK(waits_of(*probes, child.id()).count() == 1);
+    child->pass(6);
+    ::close(socket);
+}
+
 TEST_CASE("datagrams wait one by one, and Unix streams until they are read") {
     const auto probes = load_network();
     std::array<int, 2> pair{};

@@ -98,6 +98,36 @@ std::vector<int> connect_all(std::uint16_t port, int amount) {
 
 }  // namespace
 
+TEST_CASE("connections are counted in full also where arrivals at sockets are seen for a part of the time only") {
+    Child<Talk> child([](Talk& talk) { serve(talk, false); });
+    const auto probes = load_tcp();  // after the fork: the child would inherit the links and keep them attached
+    child->await(1);
+    REQUIRE(probes->watch(child.id()));
+    child->pass(1);
+    const std::uint16_t port = await_port(child);
+    child->amount = 9;
+    probes->pause(PartTime::sockets);
+    std::vector<int> sockets = connect_all(port, 3);
+    probes->resume(PartTime::sockets);
+    for (const int socket : connect_all(port, 3)) sockets.push_back(socket);
+    probes->pause(PartTime::sockets);
+    for (const int socket : connect_all(port, 3)) sockets.push_back(socket);
+    child->pass(2);
+    child->await(3);
+    CHECK(tcp_of(*probes, child.id()).established == 9);
+    child->pass(3);
+    child->await(4);
+    for (const int socket : sockets) ::close(socket);
+    SlotDelta::Tcp tcp = tcp_of(*probes, child.id());
+    CHECK(tcp.ended == 9);
+    CHECK(tcp.ended_here == 9);
+    probes->resume(PartTime::sockets);
+    tcp.lifetime.add(tcp_of(*probes, child.id()).lifetime);
+    CHECK(tcp.lifetime.count() == 9);
+    child->pass(4);
+    check_no_drops(*probes);
+}
+
 TEST_CASE("connections of a server are counted as they begin, as they are and as they end") {
     const auto probes = load_tcp();
     Child<Talk> child([](Talk& talk) { serve(talk, false); });

@@ -55,8 +55,8 @@ public:
     int sweeps = 0;
     Duration sweep_takes{};
     [[nodiscard]] ProbeCosts costs() const override { return {}; }
-    void pause() override {}
-    void resume() override {}
+    void pause(PartTime) override {}
+    void resume(PartTime) override {}
     void tick(MonoTime) override {}
 
 private:

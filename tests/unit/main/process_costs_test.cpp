@@ -65,7 +65,7 @@ TEST_CASE("what cannot be measured is reckoned from what all processes did") {
     CHECK(complete(costs, snapshot).window.value() == 0.2);
 }
 
-TEST_CASE("arrivals at sockets count with the context switches") {
+TEST_CASE("arrivals at sockets are told apart from context switches") {
     Snapshot snapshot;
     add(snapshot, "server", 1.0, 0, 0);
     auto state = std::make_shared<ProcessState>(*snapshot.processes.begin()->second);
@@ -75,7 +75,11 @@ TEST_CASE("arrivals at sockets count with the context switches") {
     snapshot.processes.begin()->second = state;
     ProbeCosts costs = microseconds();
     costs.arrival_seconds = 2e-6;
-    CHECK(dearest_process(snapshot, costs).scheduler == Approx(0.02));
+    CHECK(dearest_process(snapshot, costs).sockets == Approx(0.02));
+    CHECK(dearest_process(snapshot, costs).scheduler == 0);
+    CHECK(dearest_process(snapshot, costs).service == "server");
+    costs.assumed = true;
+    CHECK(complete(costs, snapshot).sockets.value() == Approx(0.02));
 }
 
 TEST_CASE("a process whose signals are absent takes part in nothing") {

@@ -76,7 +76,48 @@ TEST_CASE("a scheduler tier that takes the budget is attached for a part of the 
     CHECK(plan.scheduler == 0.2);
     CHECK(plan.window > Duration::zero());
     CHECK(plan.cost <= 0.01);
-    CHECK(plan.reason.find("switches and sockets") != std::string::npos);
+    CHECK(plan.reason.find("context switches") != std::string::npos);
+}
+
+TEST_CASE("arrivals at sockets that are dear are seen for a part of the time, and all context switches still are") {
+    Governor governor(0.01);
+    for (const double sockets : {0.008, 0.02, 0.05, 0.12}) {
+        ProbeCosts made = costs(0.006, 0.25);
+        made.sockets = sockets;
+        const ProbePlan plan = governor.plan(start, tick, made, {});
+        INFO(sockets);
+        CHECK(plan.scheduler == 1);
+        CHECK(plan.sockets < 1);
+        CHECK(plan.sockets * seconds(tick) >= 0.1);  // less gives no value
+        CHECK(plan.window > Duration::zero());
+        CHECK(plan.cost == Approx(0.006 + plan.sockets * sockets + share_open(plan) * 0.25));
+        CHECK(plan.cost <= 0.01);
+        CHECK(plan_words(plan).find("arrivals at sockets are seen for") != std::string::npos);
+        CHECK(plan_words(plan).find("context switches are") == std::string::npos);
+    }
+    ProbeCosts cheap = costs(0.006, 0.05);
+    cheap.sockets = 0.001;
+    CHECK(governor.plan(start + tick, tick, cheap, {}).sockets == 1);
+}
+
+TEST_CASE("in a short tick a part is as long as gives a value") {
+    Governor governor(0.01);
+    ProbeCosts made = costs(0.3, 0.05);
+    made.sockets = 0.3;
+    const ProbePlan plan = governor.plan(start, 1s, made, {});
+    CHECK(plan.scheduler == Approx(0.12));
+    CHECK(plan.sockets == Approx(0.12));
+}
+
+TEST_CASE("what uprobes in opted-in processes take is not there for the others") {
+    Governor governor(0.01);
+    ProbeCosts made = costs(0.004, 0.1);
+    CHECK(governor.plan(start, tick, made, {}).scheduler == 1);
+    made.goroutines = 0.007;
+    const ProbePlan plan = governor.plan(start + tick, tick, made, {});
+    CHECK(plan.scheduler == 0.5);
+    CHECK(plan.cost == Approx(0.007 + 0.5 * 0.004 + share_open(plan) * 0.1));
+    CHECK(plan.cost <= 0.01);
 }
 
 TEST_CASE("what is always attached counts before all else") {
@@ -84,6 +125,19 @@ TEST_CASE("what is always attached counts before all else") {
     const ProbePlan plan = governor.plan(start, tick, costs(0.004, 0.1, 0.007), {});
     CHECK(plan.scheduler == 0.5);
     CHECK(plan.cost <= 0.01);
+}
+
+TEST_CASE("what the sockets take from a process counts for its own throughput") {
+    Governor governor(0.01);
+    ProbeCosts made = costs(0.0001, 0.001);
+    made.sockets = 0.0002;
+    ProcessCosts checkout{"checkout", 0.001, 0.02};
+    checkout.sockets = 0.05;
+    const ProbePlan plan = governor.plan(start, tick, made, checkout);
+    CHECK(plan.sockets == 0.1);
+    CHECK(plan.process_cost <= 0.01);
+    CHECK(plan.reason.find("arrivals at sockets: always seen, they would cost checkout 5% of its CPU time") !=
+          std::string::npos);
 }
 
 TEST_CASE("a process's own throughput is kept, too, however cheap the probes are for the host") {
@@ -108,7 +162,7 @@ TEST_CASE("a plan at the border of a step does not change with every small diffe
 TEST_CASE("a budget that even the last step exceeds is told as it is") {
     Governor governor(0.0001);
     const ProbePlan plan = governor.plan(start, tick, costs(0.5, 2), {});
-    CHECK(plan.scheduler == 0.05);
+    CHECK(plan.scheduler == 0.025);
     CHECK(plan.window == Duration::zero());
     CHECK(plan.cost > 0.0001);
     CHECK_FALSE(plan.reason.empty());
