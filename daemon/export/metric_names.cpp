@@ -1,5 +1,7 @@
 #include "export/metric_names.h"
 
+#include <cmath>
+
 #include <algorithm>
 #include <array>
 
@@ -150,6 +152,12 @@ const std::vector<MetricName>& metric_names() {
         return out;
     }();
     return names;
+}
+
+double exported_number(const SignalValue& value) {
+    if (const auto* quantity = std::get_if<Quantity>(&value)) return quantity->value;
+    if (const auto* cpus = std::get_if<CpuSet>(&value)) return static_cast<double>(cpus->size());
+    return std::nan("");
 }
 
 }  // namespace gotuned

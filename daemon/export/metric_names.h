@@ -7,7 +7,7 @@
 #include <utility>
 #include <vector>
 
-#include "observe/signal.h"
+#include "observe/signal_table.h"
 
 namespace gotuned {
 
@@ -35,5 +35,8 @@ MetricName metric_name(const SignalInfo& signal);
 
 /// By Signal, made once.
 const std::vector<MetricName>& metric_names();
+
+/// What a value is exported as: of a set of CPUs how many they are. NaN: it is no number.
+double exported_number(const SignalValue& value);
 
 }  // namespace gotuned

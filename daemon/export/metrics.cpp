@@ -5,13 +5,16 @@
 #include <algorithm>
 #include <functional>
 #include <map>
+#include <optional>
 #include <set>
 #include <sstream>
 #include <utility>
 
+#include "export/differences.h"
 #include "export/families.h"
 #include "export/keyed_metrics.h"
 #include "export/own_metrics.h"
+#include "export/service_gauges.h"
 #include "export/service_metrics.h"
 #include "export/service_roster.h"
 
@@ -56,13 +59,6 @@ const std::vector<std::vector<Signal>>& signals_by_family() {
     return made;
 }
 
-/// The state of a target in the Snapshot before; null when it is new.
-template <typename Map, typename Key>
-const void* in(const Map& map, const Key& key) {
-    const auto found = map.find(key);
-    return found == map.end() ? nullptr : found->second.get();
-}
-
 }  // namespace
 
 struct Metrics::State {
@@ -75,91 +71,180 @@ struct Metrics::State {
     KeyedMetrics keyed;
     OwnMetrics own;
     SnapshotPtr snapshot;
+    MonoTime seen_at{};  ///< when all services that have a process were last seen to
     std::shared_ptr<const std::string> text;
 
     void take(const SnapshotPtr& next);
-    void take_cgroups(const Snapshot& next, const std::map<CgroupId, std::set<std::string>>& services_of);
-    void keep_within_lines(MonoTime now);
+    void take_processes(const Snapshot& before, const Snapshot& next);
+    void take_cgroups(const Snapshot& before, const Snapshot& next);
+
+    /// What there is of each service now, in the order of `services`.
+    struct Now {
+        ServiceGauges gauges;
+        std::vector<std::size_t> processes;
+        ServiceGauges host;
+    };
+    [[nodiscard]] Now now();
+    /// Takes names away until the lines stay below their cap.
+    [[nodiscard]] Now within_lines();
     /// Gives all families to `take`, few at a time: of 30,000 samples the model takes several times what the text does.
-    void write(const std::function<void(std::vector<prometheus::MetricFamily>)>& take) const;
+    void write(const std::function<void(std::vector<prometheus::MetricFamily>)>& take);
+    void write_infos(Families& out, const Now& now) const;
+    void write_gauges(Families& out, Signal signal, const Now& now) const;
 };
 
 void Metrics::State::take(const SnapshotPtr& next) {
+    static const Snapshot none{};
+    const Snapshot& before = snapshot == nullptr ? none : *snapshot;
     for (auto& [name, service] : services) service.begin_tick();
-    std::map<CgroupId, std::set<std::string>> services_of;
-    for (const auto& [id, process] : next->processes) {
-        const std::string name = roster.exported(service_of(*process), next->at);
-        ServiceMetrics& service = services[name];
-        const bool counted = snapshot != nullptr && in(snapshot->processes, id) == process.get();
-        if (!counted) {
-            service.add_events(process->signals, next->window);
-            service.add_events(process->beside);
-        }
-        if (process->exited) continue;
-        service.add_gauges(process->signals);
-        service.count_process();
-        if (const CgroupState* cgroup = next->cgroup_of(*process)) services_of[cgroup->id].insert(name);
-    }
+    take_processes(before, *next);
     for (const auto& [name, life] : next->lives) services[roster.exported(label_value(name), next->at)].add_life(life);
-    take_cgroups(*next, services_of);
+    take_cgroups(before, *next);
     for (const std::string& gone : roster.expire(next->at)) services.erase(gone);
     host.begin_tick();
     host.add_events(next->host.signals, next->window, news_of(*next));
-    host.add_gauges(next->host.signals);
     if (!next->woken_for) keyed.take(next->host);
 }
 
-void Metrics::State::take_cgroups(const Snapshot& next, const std::map<CgroupId, std::set<std::string>>& services_of) {
-    for (const auto& [id, names] : services_of) {
-        const CgroupState& cgroup = *next.cgroups.at(id);
-        const auto before = snapshot == nullptr ? nullptr : static_cast<const CgroupState*>(in(snapshot->cgroups, id));
-        // An idle cgroup is not read at each tick: its rates are over the time since it was read before.
-        const Duration window = before == nullptr ? next.window : cgroup.read_at - before->read_at;
-        for (const std::string& name : names) {
-            if (before != &cgroup) services[name].add_events(cgroup.signals, window, news_of(next));
-            services[name].add_gauges(cgroup.signals);
-        }
+void Metrics::State::take_processes(const Snapshot& before, const Snapshot& next) {
+    // Of thousands of processes most are as they were: their services are only kept from expiring, now and then.
+    if (next.at >= seen_at + std::chrono::minutes(1)) {
+        seen_at = next.at;
+        for (const auto& [id, process] : next.processes) (void)roster.exported(service_of(*process), next.at);
     }
+    for_differences(before.processes, next.processes,
+                    [&](const ProcessId&, const ProcessState* was, const ProcessState* is) {
+                        if (is == nullptr) {
+                            (void)roster.exported(service_of(*was), before.at);
+                            return;
+                        }
+                        ServiceMetrics& service = services[roster.exported(service_of(*is), next.at)];
+                        service.add_events(is->signals, next.window);
+                        service.add_events(is->beside);
+                    });
 }
 
-void Metrics::State::keep_within_lines(MonoTime now) {
+void Metrics::State::take_cgroups(const Snapshot& before, const Snapshot& next) {
+    struct Read {
+        Duration window{};
+        std::set<std::string> services{};
+    };
+    std::map<CgroupId, Read> read;
+    for_differences(before.cgroups, next.cgroups,
+                    [&](const CgroupId& id, const CgroupState* was, const CgroupState* is) {
+                        // An idle cgroup is not read at each tick: its rates are over the time since it was read
+                        // before.
+                        if (is != nullptr) read[id].window = was == nullptr ? next.window : is->read_at - was->read_at;
+                    });
+    if (read.empty()) return;
+    for (const auto& [id, process] : next.processes) {
+        if (process->exited || process->process == nullptr) continue;
+        const auto found = read.find(CgroupId{process->process->cgroup_inode});
+        if (found != read.end()) found->second.services.insert(roster.name_of(service_of(*process)));
+    }
+    for (const auto& [id, of] : read)
+        for (const std::string& name : of.services)
+            services[name].add_events(next.cgroups.at(id)->signals, of.window, news_of(next));
+}
+
+Metrics::State::Now Metrics::State::now() {
+    std::map<std::string, std::size_t> numbers;
+    for (const auto& [name, service] : services) numbers.emplace(name, numbers.size());
+    Now out{ServiceGauges(services.size()), std::vector<std::size_t>(services.size()), ServiceGauges(1)};
+    out.host.add(0, snapshot->host.signals);
+    std::set<std::pair<CgroupId, std::size_t>> cgroups;
+    for (const auto& [id, process] : snapshot->processes) {
+        if (process->exited) continue;
+        const auto known = numbers.find(roster.name_of(service_of(*process)));
+        if (known == numbers.end()) continue;
+        const std::size_t service = known->second;
+        out.gauges.add(service, process->signals);
+        ++out.processes[service];
+        const CgroupState* cgroup = snapshot->cgroup_of(*process);
+        if (cgroup != nullptr && cgroups.emplace(cgroup->id, service).second) out.gauges.add(service, cgroup->signals);
+    }
+    return out;
+}
+
+Metrics::State::Now Metrics::State::within_lines() {
+    Now out = now();
     // A service grows as its histograms fill, so the cap is held by what is really there, not by a guess at admission.
     Families own_families;
-    own.write(own_families, roster.named());
+    own.write(own_families, roster.named(), *snapshot);
     constexpr std::size_t family_headers = 2;
-    std::size_t lines = count_lines(own_families.take()) + host.lines(limits.full_buckets) +
+    std::size_t lines = count_lines(own_families.take()) + host.lines(limits.full_buckets) + out.host.lines(0) +
                         keyed.lines(limits.full_buckets) + family_headers * metric_names().size();
-    for (const auto& [name, service] : services) lines += service.lines(limits.full_buckets);
-    while (lines > limits.max_lines) {
-        const auto name = roster.drop_youngest(now);
-        if (!name) return;
-        const auto found = services.find(*name);
-        if (found == services.end()) continue;
-        lines -= std::min(lines, found->second.lines(limits.full_buckets));
-        services.erase(found);
+    std::map<std::string, std::size_t> lines_of;
+    for (const auto& [name, service] : services) {
+        const std::size_t number = lines_of.size();
+        const std::size_t of_it = 1 + service.lines(limits.full_buckets) + out.gauges.lines(number);
+        lines_of.emplace(name, of_it);
+        lines += of_it;
     }
+    bool dropped = false;
+    while (lines > limits.max_lines) {
+        const auto name = roster.drop_youngest(snapshot->at);
+        if (!name) break;
+        if (services.erase(*name) == 0) continue;
+        lines -= std::min(lines, lines_of.at(*name));
+        dropped = true;
+    }
+    if (!dropped) return out;
+    services.try_emplace(other_service);  // theirs are its processes from now on
+    return now();
 }
 
-void Metrics::State::write(const std::function<void(std::vector<prometheus::MetricFamily>)>& take) const {
+void Metrics::State::write_infos(Families& out, const Now& now) const {
+    std::size_t number = 0;
+    for (const auto& [name, service] : services)
+        out.gauge("gotuned_service_processes", "Go processes of the service.", {{"service", name}},
+                  static_cast<double>(now.processes[number++]));
+    const auto write = [&out](const char* family, const char* help, const Labels& labels,
+                              const ServiceGauges::Texts& all) {
+        for (const auto& texts : all) {
+            Labels with = labels;
+            for (const auto& [key, value] : texts) with.push_back({key, value});
+            out.gauge(family, help, std::move(with), 1);
+        }
+    };
+    number = 0;
+    for (const auto& [name, service] : services)
+        write("gotuned_service_info", "Texts that were read of the service's processes.", {{"service", name}},
+              now.gauges.texts(number++));
+    write("gotuned_host_info", "Texts that were read of the host.", {}, now.host.texts(0));
+}
+
+void Metrics::State::write_gauges(Families& out, Signal signal, const Now& now) const {
+    const MetricName& family = metric_names()[static_cast<std::size_t>(signal)];
+    const auto write = [&](const std::optional<double>& value, const Labels& labels) {
+        if (!value) return;
+        Labels all = labels;
+        for (const auto& [key, label] : family.labels) all.push_back({key, label});
+        out.gauge(family.family, family.help, std::move(all), *value);
+    };
+    if (info(signal).scope == Scope::host) return write(now.host.of(signal).front(), {});
+    const auto values = now.gauges.of(signal);
+    std::size_t number = 0;
+    for (const auto& [name, service] : services) write(values[number++], {{"service", name}});
+}
+
+void Metrics::State::write(const std::function<void(std::vector<prometheus::MetricFamily>)>& take) {
     Families out;
     if (snapshot == nullptr) {
         out.gauge("gotuned_build_info", "The version of gotuned.", {{"version", GOTUNED_VERSION}}, 1);
         return take(out.take());
     }
-    own.write(out, roster.named());
-    for (const auto& [name, service] : services)
-        out.gauge("gotuned_service_processes", "Go processes of the service.", {{"service", name}},
-                  static_cast<double>(service.processes()));
-    for (const auto& [name, service] : services)
-        service.write_info(out, "gotuned_service_info", "Texts that were read of the service's processes.",
-                           {{"service", name}});
-    host.write_info(out, "gotuned_host_info", "Texts that were read of the host.", {});
+    const Now now = within_lines();
+    own.write(out, roster.named(), *snapshot);
+    write_infos(out, now);
     take(out.take());
     for (const std::vector<Signal>& family : signals_by_family()) {
         Families one;
         for (const Signal signal : family) {
             if (!info(signal).key.empty())
                 keyed.write(one, signal, limits.full_buckets);
+            else if (metric_names()[static_cast<std::size_t>(signal)].kind == MetricKind::gauge)
+                write_gauges(one, signal, now);
             else if (info(signal).scope == Scope::host)
                 host.write(one, signal, {}, limits.full_buckets);
             else
@@ -176,9 +261,8 @@ Metrics::~Metrics() = default;
 void Metrics::update(const SnapshotPtr& snapshot, const MetricsInput& input) {
     if (snapshot != state_->snapshot) {
         state_->take(snapshot);
-        state_->own.update(state_->snapshot.get(), *snapshot, input);
+        state_->own.update(*snapshot, input);
         state_->snapshot = snapshot;
-        state_->keep_within_lines(snapshot->at);
     }
     state_->text.reset();
 }
@@ -186,7 +270,7 @@ void Metrics::update(const SnapshotPtr& snapshot, const MetricsInput& input) {
 void Metrics::woken(const SnapshotPtr& snapshot, const Evaluation& evaluation, const PressureReport& pressure) {
     if (snapshot == state_->snapshot) return;
     state_->take(snapshot);
-    state_->own.woken(state_->snapshot.get(), *snapshot, evaluation, pressure);
+    state_->own.woken(*snapshot, evaluation, pressure);
     state_->snapshot = snapshot;
     state_->text.reset();
 }

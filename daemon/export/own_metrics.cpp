@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <array>
 
+#include "export/absences.h"
+
 namespace gotuned {
 namespace {
 
@@ -22,44 +24,23 @@ constexpr std::array standing_states{State::idle,      State::pending, State::fi
 constexpr std::array live_states{AdjustmentState::applied, AdjustmentState::kept, AdjustmentState::undo_deferred,
                                  AdjustmentState::drifted};
 
-/// Calls `f(was, is)` for what is not the very same object in both maps; null: it is not there.
-template <typename Key, typename State, typename F>
-void for_differences(const std::map<Key, std::shared_ptr<const State>>& before,
-                     const std::map<Key, std::shared_ptr<const State>>& now, F&& f) {
-    auto was = before.begin();
-    auto is = now.begin();
-    while (was != before.end() || is != now.end()) {
-        if (is == now.end() || (was != before.end() && was->first < is->first)) {
-            f((was++)->second.get(), nullptr);
-        } else if (was == before.end() || is->first < was->first) {
-            f(nullptr, (is++)->second.get());
-        } else {
-            if (was->second != is->second) f(was->second.get(), is->second.get());
-            ++was, ++is;
-        }
-    }
-}
-
 }  // namespace
 
-void OwnMetrics::update(const Snapshot* before, const Snapshot& snapshot, const MetricsInput& input) {
+void OwnMetrics::update(const Snapshot& snapshot, const MetricsInput& input) {
     input_ = input;
     input_.evaluation = nullptr;
     snapshot_at_ = snapshot.wall;
     standings_.clear();
     if (input.evaluation != nullptr) take_decisions(*input.evaluation, snapshot);
-    count_absences(before, snapshot);
     take_exposure(snapshot);
     ticks_.record(input.cost.tick);
 }
 
-void OwnMetrics::woken(const Snapshot* before, const Snapshot& snapshot, const Evaluation& evaluation,
-                       const PressureReport& pressure) {
+void OwnMetrics::woken(const Snapshot& snapshot, const Evaluation& evaluation, const PressureReport& pressure) {
     snapshot_at_ = snapshot.wall;
     input_.pressure = pressure;
     standings_.clear();
     take_decisions(evaluation, snapshot);
-    count_absences(before, snapshot);
 }
 
 void OwnMetrics::take_decisions(const Evaluation& evaluation, const Snapshot& snapshot) {
@@ -101,45 +82,6 @@ void OwnMetrics::take_decisions(const Evaluation& evaluation, const Snapshot& sn
     for (const LiveAdjustment& adjustment : input_.adjustments) live.insert({adjustment.rule, adjustment.target});
     std::erase_if(detected_,
                   [&](const auto& entry) { return !firing_.contains(entry.first) && !live.contains(entry.first); });
-}
-
-void OwnMetrics::count_absences(const SignalTable& table, Scope scope, const Snapshot& snapshot, int times) {
-    const auto count = [&](const SignalInfo& signal, Absence reason) {
-        if (signal.scope != scope || (!signal.key.empty() && snapshot.host.keyed.contains(signal.id))) return;
-        absent_[{signal.id, reason}] += times;
-    };
-    auto next = signals().begin();
-    table.for_each_presence([&](Signal id, bool present, Absence reason) {
-        for (; next->id < id; ++next) count(*next, Absence::not_observed);
-        if (!present) count(*next, reason);
-        ++next;
-    });
-    for (; next != signals().end(); ++next) count(*next, Absence::not_observed);
-}
-
-void OwnMetrics::count_process(const ProcessState& process, const Snapshot& snapshot, int times) {
-    if (process.exited) return;
-    processes_ += times;
-    if (process.process->opted_out) opted_out_ += times;
-    count_absences(process.signals, Scope::process, snapshot, times);
-}
-
-void OwnMetrics::count_absences(const Snapshot* before, const Snapshot& snapshot) {
-    static const Snapshot none{};
-    if (before == nullptr) before = &none;
-    // Of the thousands of a host, most are as they were.
-    for_differences(before->processes, snapshot.processes, [&](const ProcessState* was, const ProcessState* is) {
-        if (was != nullptr) count_process(*was, *before, -1);
-        if (is != nullptr) count_process(*is, snapshot, 1);
-    });
-    for_differences(before->cgroups, snapshot.cgroups, [&](const CgroupState* was, const CgroupState* is) {
-        if (was != nullptr) count_absences(was->signals, Scope::cgroup, *before, -1);
-        if (is != nullptr) count_absences(is->signals, Scope::cgroup, snapshot, 1);
-    });
-    if (before != &none) count_absences(before->host.signals, Scope::host, *before, -1);
-    count_absences(snapshot.host.signals, Scope::host, snapshot, 1);
-    cgroups_ = snapshot.cgroups.size();
-    std::erase_if(absent_, [](const auto& entry) { return entry.second == 0; });
 }
 
 void OwnMetrics::take_exposure(const Snapshot& snapshot) {
@@ -226,8 +168,10 @@ void OwnMetrics::write_budget(Families& families) const {
                              : seconds(budget.plan.window) / (seconds(budget.tick) * budget.plan.every);
     if (budget.costs.scheduler) {
         cost("steady", budget.costs.steady);
+        cost("goroutines", budget.costs.goroutines);
         cost("scheduler", *budget.costs.scheduler * budget.plan.scheduler);
     }
+    if (budget.costs.sockets) cost("sockets", *budget.costs.sockets * budget.plan.sockets);
     if (budget.costs.window) cost("windows", *budget.costs.window * share);
     if (!budget.plan.process.empty())
         families.gauge("gotuned_probe_process_cost_ratio",
@@ -237,6 +181,8 @@ void OwnMetrics::write_budget(Families& families) const {
                    "Share of the time in which system calls and interrupts are looked at.", {}, share);
     families.gauge("gotuned_probe_scheduler_ratio", "Share of the time with the scheduler's programs attached.", {},
                    budget.plan.scheduler);
+    families.gauge("gotuned_probe_sockets_ratio", "Share of the time in which arrivals at sockets are seen.", {},
+                   budget.plan.sockets);
 }
 
 void OwnMetrics::write_probes(Families& families) const {
@@ -277,10 +223,6 @@ void OwnMetrics::write_probes(Families& families) const {
     families.counter("gotuned_syscall_observed_seconds_total",
                      "For how long system calls were looked at (windows); counts are scaled by it.", {},
                      observed_seconds_);
-    for (const auto& [key, count] : absent_)
-        families.gauge("gotuned_signal_absent", "Targets for which a signal has no value, by reason.",
-                       {{"signal", text(info(key.first).name)}, {"reason", text(to_string(key.second))}},
-                       static_cast<double>(count));
     const ProcessTable::Counts& found = input_.discovered;
     const auto discover = [&families](const char* result, std::uint64_t count) {
         families.counter("gotuned_discover_total", "Executables looked at to tell Go programs from others, by result.",
@@ -291,6 +233,13 @@ void OwnMetrics::write_probes(Families& families) const {
     discover("not_go", found.not_go);
     discover("failed", found.failed);
     discover("inspector_killed", found.inspector_killed);
+}
+
+void OwnMetrics::write_absences(Families& families, const Snapshot& snapshot) {
+    for (const auto& [key, count] : absences_of(snapshot))
+        families.gauge("gotuned_signal_absent", "Targets for which a signal has no value, by reason.",
+                       {{"signal", text(info(key.first).name)}, {"reason", text(to_string(key.second))}},
+                       static_cast<double>(count));
 }
 
 void OwnMetrics::write_cost(Families& families) const {
@@ -306,7 +255,7 @@ void OwnMetrics::write_cost(Families& families) const {
                        epoch(input_.cost.started));
 }
 
-void OwnMetrics::write(Families& families, std::size_t named_services) const {
+void OwnMetrics::write(Families& families, std::size_t named_services, const Snapshot& snapshot) const {
     families.gauge("gotuned_build_info", "The version of gotuned.", {{"version", GOTUNED_VERSION}}, 1);
     families.gauge("gotuned_ready", "1 when ready: a rulebook runs and a Snapshot was taken.", {},
                    input_.ready ? 1 : 0);
@@ -314,18 +263,26 @@ void OwnMetrics::write(Families& families, std::size_t named_services) const {
         families.gauge("gotuned_targets", "What rules can be evaluated for: Go processes, their cgroups, the host.",
                        {{"scope", scope}}, count);
     };
-    targets("process", static_cast<double>(processes_));
-    targets("cgroup", static_cast<double>(cgroups_));
+    std::size_t processes = 0;
+    std::size_t opted_out = 0;
+    for (const auto& [id, process] : snapshot.processes) {
+        if (process->exited) continue;
+        ++processes;
+        if (process->process->opted_out) ++opted_out;
+    }
+    targets("process", static_cast<double>(processes));
+    targets("cgroup", static_cast<double>(snapshot.cgroups.size()));
     targets("host", 1);
     families.gauge("gotuned_targets_opted_out",
                    "Go processes that opted out (GOTUNED=off, X-Gotuned=off): seen, never touched.", {},
-                   static_cast<double>(opted_out_));
+                   static_cast<double>(opted_out));
     families.gauge("gotuned_services",
                    "Services with a name of their own in these metrics; all others are service=\"other\".", {},
                    static_cast<double>(named_services));
     write_rules(families);
     write_adjustments(families);
     write_probes(families);
+    write_absences(families, snapshot);
     write_cost(families);
     // Names of others (two programs of one probe, two long names cut to one) must not fail the scrape.
     families.merge_duplicates();

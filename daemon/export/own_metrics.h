@@ -15,12 +15,10 @@ namespace gotuned {
 
 class OwnMetrics {
 public:
-    /// `before`: the Snapshot of the last call; null: there was none.
-    void update(const Snapshot* before, const Snapshot& snapshot, const MetricsInput& input);
-    void woken(const Snapshot* before, const Snapshot& snapshot, const Evaluation& evaluation,
-               const PressureReport& pressure);
-    /// How many services have a name, and how many processes are in "other".
-    void write(Families& families, std::size_t named_services) const;
+    void update(const Snapshot& snapshot, const MetricsInput& input);
+    void woken(const Snapshot& snapshot, const Evaluation& evaluation, const PressureReport& pressure);
+    /// `named_services`: how many services have a name of their own. `snapshot`: the last one.
+    void write(Families& families, std::size_t named_services, const Snapshot& snapshot) const;
 
 private:
     using RuleOnTarget = std::pair<std::string, TargetId>;
@@ -35,21 +33,15 @@ private:
     double verified_sum_ = 0;
     Distribution ticks_{};
     double observed_seconds_ = 0;
-    std::map<std::pair<Signal, Absence>, std::int64_t> absent_;
-    std::int64_t processes_ = 0, opted_out_ = 0;
-    std::size_t cgroups_ = 0;
     WallTime snapshot_at_{};
 
     void take_decisions(const Evaluation& evaluation, const Snapshot& snapshot);
-    void count_absences(const Snapshot* before, const Snapshot& snapshot);
-    /// Of one table, as seen in its Snapshot: once more, or (`times` −1) once less.
-    void count_absences(const SignalTable& table, Scope scope, const Snapshot& snapshot, int times);
-    void count_process(const ProcessState& process, const Snapshot& snapshot, int times);
     void take_exposure(const Snapshot& snapshot);
     void write_rules(Families& families) const;
     void write_adjustments(Families& families) const;
     void write_probes(Families& families) const;
     void write_budget(Families& families) const;
+    static void write_absences(Families& families, const Snapshot& snapshot);
     void write_cost(Families& families) const;
 };
 

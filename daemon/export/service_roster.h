@@ -24,6 +24,10 @@ public:
     /// The name under which a service that has a process now is exported: its own, or "other" when all places are
     /// taken. Whoever has a name keeps it.
     std::string exported(const std::string& service, MonoTime now);
+    /// The name under which exported() gave it last, for one that has no name of its own by now: "other".
+    [[nodiscard]] std::string name_of(const std::string& service) const {
+        return named_.contains(service) ? service : other_service;
+    }
     /// Those whose last process has been gone for `keep`; they have no name any more.
     std::vector<std::string> expire(MonoTime now);
     /// Takes the name of the youngest service away (the line cap is reached) and admits no newcomer for `keep`.

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <cerrno>
 #include <optional>
 #include <vector>
 
@@ -116,9 +117,19 @@ Reading<HeldDirectory> CgroupReader::open(const Roots& roots) const {
     return directory;
 }
 
-Reading<std::uint64_t> CgroupReader::usage(const Reading<HeldDirectory>& directory) {
-    if (!directory) return directory.absent();
-    return key_of(directory->read("cpu.stat"), "usage_usec");
+Reading<std::uint64_t> CgroupReader::usage(const Roots& roots) const {
+    if (roots.cgroup2.empty()) return Absence::not_supported;
+    const auto stat = read_file(roots.cgroup2 + path_ + "/cpu.stat");
+    if (stat) return keyed_number(*stat, "usage_usec");
+    return stat.error().code == ENOENT ? Absent{Absence::vanished, {}}
+                                       : absent_of(stat.error());  // each cgroup has one
+}
+
+std::size_t CgroupReader::processes(const Reading<HeldDirectory>& directory) {
+    // kernfs counts the links of a directory as other file systems do: two, and one for each below it.
+    if (!directory || directory->links() != 2) return 0;
+    const auto pids = directory->read("cgroup.procs");
+    return pids ? static_cast<std::size_t>(std::ranges::count(*pids, '\n')) : 0;
 }
 
 SignalTable CgroupReader::read(const Reading<HeldDirectory>& directory, const ControllerPlaces& places, MonoTime now) {

@@ -27,11 +27,14 @@ class CgroupReader {
 public:
     CgroupReader(CgroupId id, std::string path) : id_(id), path_(std::move(path)) {}
 
-    /// Its directory, held open, for usage() and read(). Absent: vanished (no such directory, or another inode),
+    /// Its directory, held open, for read(). Absent: vanished (no such directory, or another inode),
     /// not_supported (no cgroup v2), not_permitted.
     [[nodiscard]] Reading<HeldDirectory> open(const Roots& roots) const;
-    /// CPU time that the whole cgroup ever used, in µs: when it does not move, nothing ran in it. Absent: as read().
-    [[nodiscard]] static Reading<std::uint64_t> usage(const Reading<HeldDirectory>& directory);
+    /// CPU time that the whole cgroup ever used, in µs: when it does not move, nothing ran in it. Of whatever has its
+    /// path now: open() tells. Absent: it cannot be read.
+    [[nodiscard]] Reading<std::uint64_t> usage(const Roots& roots) const;
+    /// How many processes are in it; 0 when others may be in cgroups below it, or when that cannot be told.
+    [[nodiscard]] static std::size_t processes(const Reading<HeldDirectory>& directory);
     /// Every signal of the cgroup. Absent: as open(); not_supported (the controller is on cgroup v1, is not enabled
     /// here, the root cgroup or this kernel has no such file).
     SignalTable read(const Reading<HeldDirectory>& directory, const ControllerPlaces& places, MonoTime now);

@@ -8,8 +8,6 @@
 namespace gotuned {
 namespace {
 
-/// A hit: the breakpoint, the kernel's emulation of the instruction, our program (measured: 440 ns and some 150).
-constexpr double cost_of_hit = 600e-9;
 /// After which it is tried again: too busy a moment ago, a kernel or an executable that will not change so soon.
 constexpr Duration pause = std::chrono::minutes(1);
 
@@ -30,7 +28,8 @@ void GoroutineWatch::begin(Probes& probes, const GoProcess& process, std::string
 }
 
 SignalReading GoroutineWatch::observe(Probes* probes, const GoProcess& process, const std::string& service,
-                                      std::string_view version, const GoroutineOptions& options, MonoTime now) {
+                                      std::string_view version, const GoroutineOptions& options, double budget,
+                                      MonoTime now) {
     if (!options.services.contains(service)) {
         end(probes, process.id);
         return {Absent{Absence::not_attached, "its service is not named in probes.goroutines (gotuned.yaml)"}, {}};
@@ -42,13 +41,15 @@ SignalReading GoroutineWatch::observe(Probes* probes, const GoProcess& process, 
     }
     const GoroutineDelta delta = probes->take_goroutines(process.id, now);
     if (delta.elapsed <= Duration::zero()) return {Absence::not_observed, {}};
-    if (static_cast<double>(delta.hits) * cost_of_hit > options.budget * seconds(delta.elapsed)) {
+    if (static_cast<double>(delta.hits) * GoroutineDelta::hit_seconds > budget * seconds(delta.elapsed)) {
         probes->unwatch_goroutines(process.id);
         watching_ = false;
         next_try_ = now + pause;
         why_not_ = {Absence::not_attached, "its goroutines change so often that looking costs more than probes.budget"};
-        log_info("pid {}: {:.0f} changes of goroutines a second are above probes.budget; looked at again in a minute",
-                 process.id.pid, static_cast<double>(delta.hits) / seconds(delta.elapsed));
+        log_info(
+            "pid {}: {:.0f} changes of goroutines a second are above its part of probes.budget; looked at again in a "
+            "minute",
+            process.id.pid, static_cast<double>(delta.hits) / seconds(delta.elapsed));
     }
     return {SignalValue(std::make_shared<const Distribution>(delta.wait)), {delta.elapsed, delta.elapsed}};
 }

@@ -15,14 +15,15 @@ namespace gotuned {
 /// Which services, and what it may cost.
 struct GoroutineOptions {
     std::set<std::string> services{};
-    double budget = 0.01;  ///< of one CPU, for each process
+    double budget = 0.01;  ///< of one CPU, for all of them together
 };
 
 class GoroutineWatch {
 public:
     /// goroutine.netpoll of this tick. `version`: as the process tells it.
+    /// `budget`: its own part of one CPU.
     SignalReading observe(Probes* probes, const GoProcess& process, const std::string& service,
-                          std::string_view version, const GoroutineOptions& options, MonoTime now);
+                          std::string_view version, const GoroutineOptions& options, double budget, MonoTime now);
     void end(Probes* probes, const ProcessId& process);
     [[nodiscard]] bool watching() const { return watching_; }
 

@@ -59,6 +59,11 @@ std::uint64_t HeldDirectory::inode() const {
     return ::fstat(fd_.get(), &status) == 0 ? status.st_ino : 0;
 }
 
+std::uint64_t HeldDirectory::links() const {
+    struct stat status{};
+    return ::fstat(fd_.get(), &status) == 0 ? status.st_nlink : 0;
+}
+
 bool HeldDirectory::is_procfs() const {
     struct statfs status{};
     return ::fstatfs(fd_.get(), &status) == 0 && status.f_type == PROC_SUPER_MAGIC;

@@ -27,6 +27,8 @@ public:
     [[nodiscard]] Absent reason(const Error& error) const;
     [[nodiscard]] int fd() const { return fd_.get(); }
     [[nodiscard]] std::uint64_t inode() const;
+    /// Its hard links; 0: gone.
+    [[nodiscard]] std::uint64_t links() const;
     /// True when it is of the kernel's procfs, false in a test's tree.
     [[nodiscard]] bool is_procfs() const;
 

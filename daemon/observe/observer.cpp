@@ -101,7 +101,7 @@ public:
         host_.refresh(snapshot->host, options_.clock->mono());
         // What ended in the last tick was told there.
         snapshot->lives.clear();
-        std::erase_if(snapshot->processes, [](const auto& entry) { return entry.second->exited; });
+        erase_if(snapshot->processes, [](const auto& entry) { return entry.second->exited; });
         snapshot->woken_for.emplace();
         for (const CgroupId& id : cgroups) {
             const auto known = cgroups_.find(id);
@@ -154,11 +154,35 @@ private:
         return Absent{Absence::not_attached, {}};
     }
 
+    /// How many that did nothing are read again in one tick: twice what keeps up with idle_reread. What was found at
+    /// one time (all, at the start) is not read again at one time for ever.
+    [[nodiscard]] std::size_t rereads_of(std::size_t targets, Duration tick) const {
+        const double share = seconds(tick) / std::max(seconds(options_.idle_reread), 1.0);
+        return static_cast<std::size_t>(2 * share * static_cast<double>(targets)) + 16;
+    }
+
     void observe_processes(Snapshot& snapshot) {
-        const ReadingContext context{
-            options_.roots,         *options_.clock,      probes_,        absences(),      host_.online(),
-            user_threads_,          namespaces_,          go_readings_,   quotas_,         options_.goroutines,
-            options_.clock->mono(), options_.idle_reread, snapshot.lives, snapshot.window, no_exits()};
+        const auto looked_into =
+            std::ranges::count_if(processes_, [](const auto& entry) { return entry.second.watches_goroutines(); });
+        std::size_t rereads = rereads_of(processes_.size(), snapshot.window);
+        const ReadingContext context{options_.roots,
+                                     *options_.clock,
+                                     probes_,
+                                     absences(),
+                                     host_.online(),
+                                     user_threads_,
+                                     namespaces_,
+                                     go_readings_,
+                                     quotas_,
+                                     options_.goroutines,
+                                     options_.goroutines.budget / static_cast<double>(std::max(looked_into, 1L)),
+                                     options_.clock->mono(),
+                                     options_.idle_reread,
+                                     rereads,
+                                     snapshot.lives,
+                                     snapshot.window,
+                                     no_exits()};
+        snapshot.processes.reserve(processes_.size() + exited_.size());
         auto exited = std::move(exited_);
         exited_.clear();
         for (auto& [id, state] : exited) snapshot.processes.emplace(id, std::move(state));
@@ -167,13 +191,11 @@ private:
             // One that executed its own file anew has ended under this very identity: it begins with the next tick.
             if (snapshot.processes.contains(id)) continue;
             watched.begin(context);
-            if (watched.reads())
-                asked.emplace_back(id, &watched);
-            else
-                snapshot.processes.emplace(id, watched.observe(context));
+            if (watched.reads()) asked.emplace_back(id, &watched);
+            snapshot.processes.emplace(id, watched.reads() ? nullptr : watched.observe(context));
         }
         go_readings_.settle(*options_.clock);
-        for (const auto& [id, watched] : asked) snapshot.processes.emplace(id, watched->observe(context));
+        for (const auto& [id, watched] : asked) snapshot.processes.at(id) = watched->observe(context);
         namespaces_.end_tick();
     }
 
@@ -185,19 +207,24 @@ private:
     }
 
     void observe_cgroups(Snapshot& snapshot) {
-        for (auto& [id, watched] : cgroups_) watched.in_use = watched.active = false;
+        for (auto& [id, watched] : cgroups_) {
+            watched.processes = 0;
+            watched.active = false;
+        }
         for (const auto& [process, watched] : processes_) {
             const GoProcess& known = watched.process();
             if (known.cgroup_inode == 0) continue;
             const CgroupId id{known.cgroup_inode};
             WatchedCgroup& cgroup = cgroups_.try_emplace(id, id, known.cgroup, known.unit).first->second;
-            cgroup.in_use = true;
+            ++cgroup.processes;
             cgroup.active = cgroup.active || watched.reads();
         }
-        std::erase_if(cgroups_, [](const auto& entry) { return !entry.second.in_use; });
+        std::erase_if(cgroups_, [](const auto& entry) { return entry.second.processes == 0; });
         const MonoTime now = options_.clock->mono();
+        snapshot.cgroups.reserve(cgroups_.size());
+        std::size_t rereads = rereads_of(cgroups_.size(), snapshot.window);
         for (auto& [id, watched] : cgroups_)
-            snapshot.cgroups.emplace(id, watched.observe(options_.roots, places_, now, options_.idle_reread));
+            snapshot.cgroups.emplace(id, watched.observe(options_.roots, places_, now, options_.idle_reread, rereads));
     }
 
     ObserverOptions options_;

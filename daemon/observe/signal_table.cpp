@@ -24,6 +24,28 @@ const SignalTable::Entry* SignalTable::find(Signal id) const {
     return at != entries_.end() && at->signal == number ? &*at : nullptr;
 }
 
+bool SignalTable::same(const Entry& mine, const SignalTable& other, const Entry& theirs) const {
+    if (mine.kind != theirs.kind || mine.reason != theirs.reason) return false;
+    const auto exposure_of = [](const SignalTable& table, const Entry& entry) {
+        return entry.exposure == 0 ? Exposure{} : table.exposures_[entry.exposure - 1U];
+    };
+    if (exposure_of(*this, mine) != exposure_of(other, theirs)) return false;
+    switch (mine.kind) {
+        case Kind::absent:
+            return true;
+        case Kind::quantity:
+            return mine.unit == theirs.unit && mine.number == theirs.number;
+        case Kind::absent_with_detail:
+        case Kind::text:
+            return object_of<std::string>(objects_[mine.object]) ==
+                   object_of<std::string>(other.objects_[theirs.object]);
+        case Kind::cpus:
+        case Kind::distribution:
+            return objects_[mine.object] == other.objects_[theirs.object];
+    }
+    return false;
+}
+
 void SignalTable::set(Signal id, const SignalReading& reading) {
     const auto number = static_cast<std::uint16_t>(id);
     if (entries_.empty() || entries_.back().signal < number) {  // the usual case: readers fill in this order

@@ -64,6 +64,23 @@ public:
         for (const Entry& entry : entries_)
             if (!entry.absent()) visit(static_cast<Signal>(entry.signal), unpack(entry));
     }
+    /// Calls `visit(id)` for all whose reading may be another in the other table: for none that is the same to the last
+    /// bit. Cheaper than to get() each of both.
+    template <typename Visit>
+    void for_each_difference(const SignalTable& other, Visit visit) const {
+        auto mine = entries_.begin();
+        auto theirs = other.entries_.begin();
+        while (mine != entries_.end() || theirs != other.entries_.end()) {
+            if (theirs == other.entries_.end() || (mine != entries_.end() && mine->signal < theirs->signal)) {
+                visit(static_cast<Signal>((mine++)->signal));
+            } else if (mine == entries_.end() || theirs->signal < mine->signal) {
+                visit(static_cast<Signal>((theirs++)->signal));
+            } else {
+                if (!same(*mine, other, *theirs)) visit(static_cast<Signal>(mine->signal));
+                ++mine, ++theirs;
+            }
+        }
+    }
     [[nodiscard]] bool empty() const { return entries_.empty(); }
 
 private:
@@ -84,6 +101,7 @@ private:
     static_assert(static_cast<unsigned>(Signal::end_of_signals) < 255, "each signal has one exposure at most");
 
     [[nodiscard]] const Entry* find(Signal id) const;
+    [[nodiscard]] bool same(const Entry& mine, const SignalTable& other, const Entry& theirs) const;
     [[nodiscard]] Entry pack(Signal id, const SignalReading& reading);
     [[nodiscard]] SignalReading unpack(const Entry& entry) const;
     std::uint8_t exposure(const Exposure& of);

@@ -10,6 +10,7 @@
 #include <string>
 #include <vector>
 
+#include "base/flat_map.h"
 #include "base/reading.h"
 #include "base/target.h"
 #include "base/time.h"
@@ -121,8 +122,8 @@ struct Snapshot {
     /// and of these cgroups are new, everything else is as in the Snapshot before. Nothing: a tick's Snapshot.
     std::optional<std::set<CgroupId>> woken_for{};
     HostState host{};
-    std::map<CgroupId, std::shared_ptr<const CgroupState>> cgroups{};
-    std::map<ProcessId, std::shared_ptr<const ProcessState>> processes{};
+    FlatMap<CgroupId, std::shared_ptr<const CgroupState>> cgroups{};
+    FlatMap<ProcessId, std::shared_ptr<const ProcessState>> processes{};
     std::vector<LiveAdjustment> adjustments{};
     std::shared_ptr<const OutsideReadings> outside{};  ///< null: no rule asks for any
     /// By service, since the Snapshot before; those of which nothing happened are left out. The processes' signals hold

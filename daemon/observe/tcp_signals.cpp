@@ -29,6 +29,7 @@ void TcpSignals::set(SignalTable& table, const SlotDelta& delta, MonoTime now, c
     if (tcp.sent) retransmit_ratio_ = ratio_of(tcp.sent->retransmitted, tcp.sent->segments);
     open_ = tcp.now;
     swept_ = tcp.sent.has_value();
+    sent_nothing_ = tcp.sent && tcp.sent->segments == 0;
 
     const Exposure all{delta.elapsed, delta.elapsed};
     const Absent no_sweep{Absence::not_observed, "the sockets were not looked at in this tick"};
@@ -63,7 +64,9 @@ bool TcpSignals::same_as_last(const SlotDelta& delta, MonoTime now) const {
     const bool leaves = !time_waits_.empty() && now - time_waits_.front().at >= time_wait;
     const bool swept = delta.tcp.sent.has_value();
     const bool ratio_stays = !swept || !retransmit_ratio_.present();  // nothing sent: no ratio
-    return !leaves && delta.tcp.now == open_ && swept == swept_ && ratio_stays;
+    // Who did nothing sent nothing, looked at or not: the next sweep tells of all since the last.
+    const bool segments_stay = swept == swept_ || (!swept && sent_nothing_);
+    return !leaves && delta.tcp.now == open_ && segments_stay && ratio_stays;
 }
 
 bool is_empty(const SlotDelta::Tcp& tcp) {

@@ -31,6 +31,7 @@ private:
     Reading<SignalValue> retransmit_ratio_{};
     std::optional<SlotDelta::Tcp::Open> open_{};
     bool swept_ = false;
+    bool sent_nothing_ = false;  ///< by the sweep that the last signals tell of
 };
 
 /// Nothing of TCP was counted.

@@ -11,6 +11,12 @@ using enum Signal;
 
 constexpr std::size_t process_signals = static_cast<std::size_t>(cg_memory_current);  // they come first in enum Signal
 
+/// Less than this in all since the last reading, and what /proc, the cgroup and the Go runtime say is still near
+/// enough: a timer that fires, a connection that is checked. A process that is held up (reclaim, swap) may do as
+/// little.
+constexpr std::uint64_t little_cpu_ns = 2'000'000;
+constexpr std::uint64_t little_switches = 64;
+
 /// What /proc says and stays as it was while nothing is read.
 constexpr std::array kept_signals{proc_threads, proc_threads_ratio, mem_rss,     mem_anon,    mem_file,
                                   mem_shmem,    mem_swap,           mem_offheap, fd_used,     fd_limit,
@@ -46,6 +52,7 @@ bool WatchedProcess::same_as_last(const SlotDelta& delta, MonoTime now, const Si
     if (!tcp_.same_as_last(delta, now) || dropped != udp.value || (dropped && std::get<Quantity>(*dropped).value != 0))
         return false;
     for (const Signal id : {cpu_usage, fault_major}) {
+        if (id == fault_major && unread_) continue;
         const auto last = last_->signals.get(id).value;
         if (!last || std::get<Quantity>(*last).value != 0) return false;
     }
@@ -55,20 +62,36 @@ bool WatchedProcess::same_as_last(const SlotDelta& delta, MonoTime now, const Si
     return looked(delta.observed) == looked(last_observed_) && difference * 10 <= last_elapsed_;
 }
 
+bool WatchedProcess::did_little(const Reading<std::uint64_t>& cpu_time) const {
+    return last_ != nullptr && cpu_time && *cpu_time - cpu_time_read_ < little_cpu_ns && switches_ < little_switches &&
+           !(delta_->reclaim.count() > 0) && delta_->swapins == 0;
+}
+
 void WatchedProcess::begin(const ReadingContext& context) {
     const MonoTime now = context.clock.mono();
     if (!watched_ && now - tried_at_ >= context.idle_reread) watch(context.probes, now);
     delta_ = std::make_unique<SlotDelta>(watched_ ? context.probes->take(process_->id, now) : SlotDelta{});
     const bool seen_by_scheduler = delta_->scheduler_observed > Duration::zero();
     active_ = delta_->switches > 0;
-    if (!active_ && cpu_clock_) {
+    switches_ += delta_->switches;
+    bool little = false;
+    if (cpu_clock_) {
         // A thread that has a CPU of its own may run for long without a switch.
         const auto time = process_cpu_time(process_->id.pid);
-        active_ = !time || *time != cpu_time_;
+        active_ = active_ || !time || *time != cpu_time_;
+        little = did_little(time);
+        if (little) cpu_time_ = *time;
     }
-    const bool due = touched_ || now - read_at_ >= context.idle_reread;
-    reads_ = active_ || due || !seen_by_scheduler;
-    if (!reads_) return;
+    reads_ = (active_ && !little) || touched_ || !seen_by_scheduler;
+    if (!reads_ && now - read_at_ >= context.idle_reread && context.rereads > 0) {
+        --context.rereads;
+        reads_ = true;
+    }
+    if (!reads_) {
+        unread_ = unread_ || active_;
+        if (active_) go_signals_.skip();
+        return;
+    }
     if (!go_) go_ = context.go_readings.follow(*process_);
     context.go_readings.ask(go_, now);
 }
@@ -77,8 +100,8 @@ std::shared_ptr<const ProcessState> WatchedProcess::observe(const ReadingContext
     const MonoTime now = context.clock.mono();
     const std::unique_ptr<SlotDelta> taken = std::move(delta_);
     const SlotDelta& delta = *taken;
-    // Another one needs setns(2): so seldom that once a minute is enough.
-    if (reads_ && (!net_namespace_ || now - namespace_at_ >= context.idle_reread)) {
+    // Another one needs setns(2): so seldom that once in some minutes is enough.
+    if (reads_ && (!net_namespace_ || now - namespace_at_ >= 5 * context.idle_reread)) {
         net_namespace_ = context.namespaces.of(process_->id.pid);
         namespace_at_ = now;
     }
@@ -89,7 +112,7 @@ std::shared_ptr<const ProcessState> WatchedProcess::observe(const ReadingContext
     const ServiceLife life = found == context.lives.end() ? ServiceLife{} : found->second;
     if (!reads_ && life == life_ && life == ServiceLife{} && timed_ && same_as_last(delta, now, udp)) {
         cpu_usage_.per_second(cpu_time_, now);  // the next differences begin here
-        major_faults_.per_second(faults_, now);
+        if (!unread_) major_faults_.per_second(faults_, now);
         go_signals_.idle(now);
         last_elapsed_ = delta.elapsed;
         return last_;
@@ -118,8 +141,8 @@ std::shared_ptr<const ProcessState> WatchedProcess::observe(const ReadingContext
         keep_last(state->signals, context);
     }
     state->signals.set(go_version, {SignalValue(version()), {}});
-    state->signals.set(goroutine_netpoll,
-                       goroutines_.observe(context.probes, *process_, service_, version(), context.goroutines, now));
+    state->signals.set(goroutine_netpoll, goroutines_.observe(context.probes, *process_, service_, version(),
+                                                              context.goroutines, context.goroutine_budget, now));
     state->read_at = read_at_;
     changed_ = false;
     last_empty_ = is_empty(delta);
@@ -130,7 +153,8 @@ std::shared_ptr<const ProcessState> WatchedProcess::observe(const ReadingContext
 }
 
 void WatchedProcess::read(SignalTable& table, const ReadingContext& context) {
-    touched_ = false;
+    touched_ = unread_ = false;
+    switches_ = 0;
     const auto files = read_process(context.roots, process_->id);
     read_at_ = context.clock.mono();
     read_go(table, files ? &*files : nullptr, context);
@@ -143,7 +167,7 @@ void WatchedProcess::read(SignalTable& table, const ReadingContext& context) {
     table.set(fault_major, major_faults_.signal(files->major_faults, read_at_, unit::per_second));
     faults_ = files->major_faults;
     table.set(cpu_usage, cpu_usage_.signal(files->cpu_time_ns, read_at_, unit::ratio, 1e-9));
-    if (files->cpu_time_ns) cpu_time_ = *files->cpu_time_ns;
+    if (files->cpu_time_ns) cpu_time_ = cpu_time_read_ = *files->cpu_time_ns;
     cpu_clock_ = files->cpu_clock;
     const auto& uid = files->status.uid;
     const auto used = uid ? context.user_threads.of(*uid, read_at_, context.clock) : uid.absent();
@@ -172,7 +196,9 @@ void WatchedProcess::read_go(SignalTable& table, const ProcessFiles* files, cons
 void WatchedProcess::keep_last(SignalTable& table, const ReadingContext& context) {
     for (const Signal id : kept_signals) table.set(id, last_->signals.get(id));
     const MonoTime now = context.clock.mono();
-    table.set(fault_major, major_faults_.signal(faults_, now, unit::per_second));  // it did not run: none
+    // It did not run: none. If it did a little, the next reading tells.
+    table.set(fault_major, unread_ ? SignalReading{Absence::not_observed, {}}
+                                   : major_faults_.signal(faults_, now, unit::per_second));
     table.set(cpu_usage, cpu_usage_.signal(cpu_time_, now, unit::ratio, 1e-9));
     go_signals_.keep(table, last_->signals, now);
 }

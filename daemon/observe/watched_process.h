@@ -34,8 +34,10 @@ struct ReadingContext {
     GoReadings& go_readings;
     CpuQuotas& quotas;
     const GoroutineOptions& goroutines;
-    MonoTime now;  ///< of the tick: what is read once a tick is read under it
+    double goroutine_budget;  ///< of one CPU, for each process whose goroutines are looked into
+    MonoTime now;             ///< of the tick: what is read once a tick is read under it
     Duration idle_reread;
+    std::size_t& rereads;  ///< how many that did nothing may still be read again in this tick
     /// How the services' processes ended in this tick, which took `window`; why that is not known.
     const std::map<std::string, ServiceLife>& lives;
     Duration window;
@@ -63,6 +65,7 @@ public:
 
     /// After begin(): whether it is read in this tick, and what is asked of its runtime must settle before observe().
     [[nodiscard]] bool reads() const { return reads_; }
+    [[nodiscard]] bool watches_goroutines() const { return goroutines_.watching(); }
     [[nodiscard]] const GoProcess& process() const { return *process_; }
     [[nodiscard]] const std::string& service() const { return service_; }
 
@@ -71,6 +74,7 @@ private:
     void read_go(SignalTable& table, const ProcessFiles* files, const ReadingContext& context);
     [[nodiscard]] const std::string& version() const;
     void keep_last(SignalTable& table, const ReadingContext& context);
+    [[nodiscard]] bool did_little(const Reading<std::uint64_t>& cpu_time) const;
     [[nodiscard]] bool same_as_last(const SlotDelta& delta, MonoTime now, const SignalReading& udp) const;
     void set_life(SignalTable& table, const ReadingContext& context);
 
@@ -88,12 +92,16 @@ private:
     Reading<std::uint64_t> net_namespace_{};
     MonoTime namespace_at_{};  ///< when it was looked up
     Counter cpu_usage_{};
-    std::uint64_t cpu_time_ = 0;  ///< as last read
+    std::uint64_t cpu_time_ = 0;  ///< as last looked at
     bool cpu_clock_ = false;      ///< the CPU-time clock can be read without opening PROC
     Counter major_faults_{};
     std::uint64_t faults_ = 0;  ///< as last read
-    ServiceLife life_{};        ///< of the service, as the last state has it
-    bool timed_ = false;        ///< the last state's tick had a length
+    /// Since it was last read: a little work is not worth a reading.
+    std::uint64_t switches_ = 0;
+    std::uint64_t cpu_time_read_ = 0;  ///< as it was then
+    bool unread_ = false;              ///< it did a little
+    ServiceLife life_{};               ///< of the service, as the last state has it
+    bool timed_ = false;               ///< the last state's tick had a length
 
     std::shared_ptr<GoReading> go_{};  ///< null before the first begin()
     GoSignals go_signals_{};

@@ -79,6 +79,7 @@ struct Node {
     std::optional<Statistic> statistic{};
     Duration window{};     ///< of a widened function
     std::size_t slot = 0;  ///< of a widened function: its series in the ExpressionState
+    bool of_host = false;  ///< one of Expression::host_parts()
 };
 using NodePtr = std::unique_ptr<Node>;
 

@@ -17,9 +17,14 @@ Unit unit_of(const Node& node) { return node.type.kind == Type::Kind::quantity ?
 
 class Evaluation {
 public:
-    Evaluation(const EvaluationContext& context, const ExpressionState& state) : context_(context), state_(state) {}
+    Evaluation(const EvaluationContext& context, const ExpressionState& state)
+        : Evaluation(context, state, context.looked_at_host) {}
 
     [[nodiscard]] Reading<Value> value(const Node& node) const {
+        if (looked_at_host_ != nullptr) {
+            if (node.of_host) return Evaluation(context_, state_, nullptr).value(node);
+            if (node.kind == NodeKind::signal && info(node.signal).scope == Scope::host) *looked_at_host_ = true;
+        }
         switch (node.kind) {
             case NodeKind::literal:
                 if (const auto* quantity = std::get_if<Quantity>(&node.literal))
@@ -55,6 +60,9 @@ public:
     }
 
 private:
+    Evaluation(const EvaluationContext& context, const ExpressionState& state, bool* looked_at_host)
+        : context_(context), state_(state), looked_at_host_(looked_at_host) {}
+
     /// A number that came out of numbers. −∞ and NaN stand for nothing that can be measured, and ∞ is only meant when
     /// an `unlimited` went in: an overflow must not pass for it.
     static Reading<Value> checked(double result, bool unlimited_in, Unit unit) {
@@ -207,6 +215,7 @@ private:
 
     const EvaluationContext& context_;
     const ExpressionState& state_;
+    bool* looked_at_host_;
 };
 
 /// What this Snapshot stands for, for this target: a process that was found within the tick is no older than that.

@@ -37,17 +37,24 @@ public:
             memory_.facts.size() != rulebook_.rules.size()) {
             memory_.judged.clear();
             memory_.facts = facts_of(rulebook_);
+            memory_.order = by_precedence(rulebook_);
         }
-        for (const Rule* rule : by_precedence(rulebook_)) {
-            const bool follows = memory_.facts[place_of(*rule)].follows;
+        for (const Rule* rule : memory_.order) {
+            RuleFacts& facts = memory_.facts[place_of(*rule)];
+            if (facts.follows && facts.reads_host) {
+                auto parts = rule->when->host_parts(snapshot_);
+                facts.host_changed = parts != std::exchange(facts.host_parts, parts);
+            }
             const auto& targets = targets_.of(*rule);
             out_.targets[rule->name] = targets.size();
-            for (const TargetId& target : targets) {
-                if (follows)
-                    step_if_changed(*rule, target);
-                else
-                    step(*rule, target);
+            if (!facts.follows) {
+                for (const TargetId& target : targets) step(*rule, target);
+                continue;
             }
+            const auto& judged = judged_of(targets);
+            for (std::size_t i = 0; i < targets.size(); ++i) step_if_changed(*rule, targets[i], *judged[i]);
+            for (const auto& [reason, count] : std::exchange(still_unknown_, {}))
+                out_.unknowns[{rule->name, reason}] += count;
         }
         std::erase_if(memory_.judged, [this](const auto& entry) { return entry.second.round != memory_.round; });
         std::erase_if(memory_.cells, [this](const auto& entry) { return entry.second.round != memory_.round; });
@@ -149,10 +156,10 @@ private:
     }
 
     /// A rule whose condition was false or unknown for a target still is while what it reads is the same.
-    void step_if_changed(const Rule& rule, const TargetId& target) {
+    void step_if_changed(const Rule& rule, const TargetId& target, JudgedTarget& judged) {
         using Outcome = JudgedTarget::Outcome;
-        JudgedTarget& judged = judged_as_of_now(target);
         const std::size_t place = place_of(rule);
+        if (memory_.facts[place].host_changed) judged.forget(place);
         Outcome& outcome = judged.outcomes[place];
         if (outcome != Outcome::anew && (live_.empty() || !live_.contains(RuleAndTargetView{rule.name, target}))) {
             if (Cell* cell = judged.waiting_cell(place)) {
@@ -163,7 +170,9 @@ private:
             return;
         }
         judged.forget(place);
+        looked_at_host_ = false;
         const auto [state, cell] = step(rule, target);
+        if (looked_at_host_) return;
         if (state != RuleStanding::State::idle && state != RuleStanding::State::unknown) return;
         if (cell != nullptr && !cell->settled()) return;
         if (cell != nullptr) judged.waiting.emplace_back(place, cell);
@@ -171,8 +180,16 @@ private:
         if (outcome == Outcome::unknown) judged.unknown.emplace_back(place, out_.standings.back().unknown);
     }
     void still_unknown(const Rule& rule, const TargetId& target, const std::shared_ptr<const Absent>& why) {
-        count_unknown(rule, *why);
+        ++still_unknown_[why->reason];
         out_.standings.push_back({rule.name, target, RuleStanding::State::unknown, {}, why, {}});
+    }
+    /// Most rules are for the same targets.
+    const std::vector<JudgedTarget*>& judged_of(const std::vector<TargetId>& targets) {
+        auto& judged = judged_of_[&targets];
+        if (judged.size() == targets.size()) return judged;
+        judged.reserve(targets.size());
+        for (const TargetId& target : targets) judged.push_back(&judged_as_of_now(target));
+        return judged;
     }
     JudgedTarget& judged_as_of_now(const TargetId& target) {
         JudgedTarget& judged = memory_.judged[target];
@@ -212,7 +229,7 @@ private:
         if (cell.waits) cell.stayed(snapshot_.at - snapshot_.window);
         const bool news = !cell.evaluated || snapshot_.at > cell.last;
         const auto& groups = groups_of(rule, target);
-        const EvaluationContext plain{snapshot_, target, {}, targets_.page_of(rule, target)};
+        const EvaluationContext plain{snapshot_, target, {}, targets_.page_of(rule, target), &looked_at_host_};
         std::optional<EvaluationContext> with_adjustments;
         if (!groups.empty()) with_adjustments.emplace(plain);
         for (const LiveGroup& group : groups)
@@ -421,59 +438,13 @@ private:
     Claims claims_;
     std::set<std::int64_t> ended_{};  ///< groups that this evaluation undoes
     std::vector<Decision> fires_{};
+    std::map<const std::vector<TargetId>*, std::vector<JudgedTarget*>> judged_of_{};  ///< by RuleTargets::of()
+    bool looked_at_host_ = false;                       ///< EvaluationContext::looked_at_host
+    std::map<Absence, std::uint64_t> still_unknown_{};  ///< of the rule that is being looked at
     gotuned::Evaluation out_{};
 };
 
 }  // namespace
-
-Decision decision_of(DecisionKind kind, const Rule& rule, const TargetId& target, MonoTime at) {
-    Decision made;
-    made.kind = kind;
-    made.rule = rule.name;
-    made.target = target;
-    made.at = at;
-    made.mode = rule.mode;
-    made.severity = rule.severity;
-    made.cooldown = rule.cooldown;
-    made.otherwise = rule.verify.otherwise;
-    return made;
-}
-
-std::string_view to_string(DecisionKind kind) {
-    switch (kind) {
-        case DecisionKind::fire:
-            return "fire";
-        case DecisionKind::keep:
-            return "keep";
-        case DecisionKind::fail:
-            return "fail";
-        case DecisionKind::undo:
-            return "undo";
-        case DecisionKind::call_off:
-            return "call_off";
-    }
-    return "unknown";
-}
-
-std::string_view to_string(RuleStanding::State state) {
-    switch (state) {
-        case RuleStanding::State::idle:
-            return "idle";
-        case RuleStanding::State::pending:
-            return "pending";
-        case RuleStanding::State::firing:
-            return "firing";
-        case RuleStanding::State::verifying:
-            return "verifying";
-        case RuleStanding::State::kept:
-            return "kept";
-        case RuleStanding::State::unknown:
-            return "unknown";
-        case RuleStanding::State::yielding:
-            return "yielding";
-    }
-    return "unknown";
-}
 
 Evaluation evaluate(const Rulebook& rulebook, const Snapshot& snapshot, RuleState& state, Evaluation last) {
     return Evaluator(rulebook, snapshot, state.data(), std::move(last.standings)).run();

@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+
 #include "base/files.h"
 #include "rulebook/evaluate.h"
 #include "rulebook/lexer.h"
@@ -47,7 +49,27 @@ public:
         return needs;
     }
 
+    [[nodiscard]] std::vector<Reading<Value>> host_parts(const Snapshot& snapshot) const override {
+        std::vector<Reading<Value>> values;
+        host_parts(*root_, EvaluationContext{snapshot, HostId{}, {}, {}}, values);
+        return values;
+    }
+    [[nodiscard]] bool remembers_host() const override { return remembers_host(*root_); }
+
 private:
+    static void host_parts(const Node& node, const EvaluationContext& context, std::vector<Reading<Value>>& values) {
+        static const ExpressionState nothing{Checked{}};
+        if (node.of_host) return values.push_back(evaluate_tree(node, context, nothing));
+        for (const NodePtr& part : node.parts) host_parts(*part, context, values);
+    }
+    static bool remembers_host(const Node& node) {
+        return (is_widened(node.function) && reads_host(node)) ||
+               std::ranges::any_of(node.parts, [](const NodePtr& part) { return remembers_host(*part); });
+    }
+    static bool reads_host(const Node& node) {
+        return (node.kind == NodeKind::signal && info(node.signal).scope == Scope::host) ||
+               std::ranges::any_of(node.parts, [](const NodePtr& part) { return reads_host(*part); });
+    }
     static void collect(const Node& node, Needs& needs) {
         if (node.kind == NodeKind::signal) needs.signals.insert(node.signal);
         if (node.function == Function::sysctl) needs.sysctls.insert(node.text);
@@ -89,6 +111,29 @@ private:
     std::optional<Value> constant_{};
 };
 
+/// Nothing but literals, the host's signals as they are now, and what is made of them.
+bool is_of_host(const Node& node) {
+    if (node.kind == NodeKind::signal) return info(node.signal).scope == Scope::host;
+    switch (node.function) {
+        case Function::none:
+        case Function::min:
+        case Function::max:
+        case Function::clamp:
+        case Function::abs:
+        case Function::present:
+            return std::ranges::all_of(node.parts, [](const NodePtr& part) { return is_of_host(*part); });
+        default:
+            return false;
+    }
+}
+
+void mark_host_parts(Node& node) {
+    const bool tells = node.kind == NodeKind::comparison || node.function == Function::present;
+    node.of_host = tells && is_of_host(node);
+    if (node.of_host) return;
+    for (const NodePtr& part : node.parts) mark_host_parts(*part);
+}
+
 void before_nodes(const Node& node, std::vector<const Node*>& found) {
     if (node.function == Function::before) found.push_back(node.parts[0].get());
     for (const NodePtr& part : node.parts) before_nodes(*part, found);
@@ -98,6 +143,7 @@ tl::expected<std::shared_ptr<Tree>, ExpressionError> make_tree(NodePtr root, Sco
                                                                const Type& wanted) {
     auto checked = check_tree(*root, scope, role, wanted);
     if (!checked) return tl::unexpected(std::move(checked.error()));
+    mark_host_parts(*root);
     std::string text = print_tree(*root);
     if (text.size() > longest_expression)
         return tl::unexpected(

@@ -60,6 +60,8 @@ struct EvaluationContext {
     std::vector<const LiveAdjustment*> adjustments{};
     /// The target definition whose metrics page app() reads; empty: none.
     std::string app{};
+    /// Set when what came out depends on the host otherwise than by host_parts(). Null: nobody asks.
+    bool* looked_at_host = nullptr;
 };
 
 class Expression {
@@ -90,6 +92,12 @@ public:
         std::set<std::string> sysctls, environment, originals, app, queries;
     };
     [[nodiscard]] virtual Needs needs() const = 0;
+    /// The parts that are true or false by the host's signals alone ("host.cpu.psi.some_10s < 20%"), in order: the same
+    /// for all targets of a Snapshot. Of a target whose own state stays as it is, evaluate() says the same as long as
+    /// these do, if it did not look at the host in another part.
+    [[nodiscard]] virtual std::vector<Reading<Value>> host_parts(const Snapshot& snapshot) const = 0;
+    /// Whether some series is of the host's signals.
+    [[nodiscard]] virtual bool remembers_host() const = 0;
     friend bool operator==(const Expression& a, const Expression& b) { return a.print() == b.print(); }
 };
 using ExpressionPtr = std::shared_ptr<const Expression>;

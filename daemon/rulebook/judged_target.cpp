@@ -1,6 +1,8 @@
 #include "rulebook/judged_target.h"
 
 #include <algorithm>
+#include <bitset>
+#include <iterator>
 #include <utility>
 
 #include "rulebook/rule_needs.h"
@@ -19,15 +21,19 @@ bool reads_the_same(const SignalReading& a, const SignalReading& b) {
            a.exposure == b.exposure;
 }
 
-bool reads_the_same(const std::vector<Signal>& signals, const ProcessState* process_before,
-                    const ProcessState* process_now, const CgroupState* cgroup_before, const CgroupState* cgroup_now) {
-    const auto same = [](const auto* before, const auto* now, Signal id) {
-        if (before == now) return true;
-        return before != nullptr && now != nullptr && reads_the_same(before->signals.get(id), now->signals.get(id));
-    };
-    return std::all_of(signals.begin(), signals.end(), [&](Signal id) {
-        return info(id).scope == Scope::process ? same(process_before, process_now, id)
-                                                : same(cgroup_before, cgroup_now, id);
+using Changed = std::bitset<static_cast<std::size_t>(Signal::end_of_signals)>;
+
+/// Adds what reads otherwise of a process or a cgroup than before.
+template <typename State>
+void add_changes(Changed& changed, Scope scope, const State* before, const State* now) {
+    if (before == now) return;
+    if (before == nullptr || now == nullptr) {
+        for (const SignalInfo& signal : signals())
+            if (signal.scope == scope) changed.set(static_cast<std::size_t>(signal.id));
+        return;
+    }
+    before->signals.for_each_difference(now->signals, [&](Signal id) {
+        if (!reads_the_same(before->signals.get(id), now->signals.get(id))) changed.set(static_cast<std::size_t>(id));
     });
 }
 
@@ -37,10 +43,14 @@ std::vector<RuleFacts> facts_of(const Rulebook& rulebook) {
     std::vector<RuleFacts> facts;
     facts.reserve(rulebook.rules.size());
     for (const Rule& rule : rulebook.rules) {
-        const auto signals = reaches_back(rule)     ? needs_of(rule).signals
-                             : rule.when != nullptr ? rule.when->needs().signals
-                                                    : std::set<Signal>{};
-        facts.push_back({follows_from_state(rule), {signals.begin(), signals.end()}});
+        const auto of_host = [](Signal id) { return info(id).scope == Scope::host; };
+        const auto by_when = rule.when != nullptr ? rule.when->needs().signals : std::set<Signal>{};
+        RuleFacts made;
+        made.follows = follows_from_state(rule);
+        std::ranges::remove_copy_if(reaches_back(rule) ? needs_of(rule).signals : by_when,
+                                    std::back_inserter(made.reads), of_host);
+        made.reads_host = std::ranges::any_of(by_when, of_host);
+        facts.push_back(std::move(made));
     }
     return facts;
 }
@@ -52,12 +62,12 @@ void JudgedTarget::renew(const std::vector<RuleFacts>& facts, std::shared_ptr<co
         unknown.clear();
         waiting.clear();
     } else if (process != process_now || cgroup != cgroup_now) {
-        for (std::size_t place = 0; place < facts.size(); ++place) {
-            if (outcomes[place] == Outcome::anew ||
-                reads_the_same(facts[place].reads, process.get(), process_now.get(), cgroup.get(), cgroup_now.get()))
-                continue;
-            forget(place);
-        }
+        Changed changed;
+        add_changes(changed, Scope::process, process.get(), process_now.get());
+        add_changes(changed, Scope::cgroup, cgroup.get(), cgroup_now.get());
+        const auto is_changed = [&changed](Signal id) { return changed.test(static_cast<std::size_t>(id)); };
+        for (std::size_t place = 0; changed.any() && place < facts.size(); ++place)
+            if (outcomes[place] != Outcome::anew && std::ranges::any_of(facts[place].reads, is_changed)) forget(place);
     }
     process = std::move(process_now);
     cgroup = std::move(cgroup_now);

@@ -17,7 +17,10 @@ struct Cell;
 /// What of a rule is asked at each target and each Snapshot, found once a rulebook.
 struct RuleFacts {
     bool follows = false;         ///< follows_from_state()
-    std::vector<Signal> reads{};  ///< by its `when`; of one that reaches back, by all its expressions
+    std::vector<Signal> reads{};  ///< of the target, by its `when`; of one that reaches back, by all its expressions
+    bool reads_host = false;      ///< by its `when`
+    std::vector<Reading<Value>> host_parts{};  ///< of `when` in the last Snapshot
+    bool host_changed = false;                 ///< they are others than in the one before
 };
 /// By the place in Rulebook::rules.
 std::vector<RuleFacts> facts_of(const Rulebook& rulebook);

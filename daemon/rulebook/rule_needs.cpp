@@ -42,9 +42,13 @@ bool reaches_back(const Rule& rule) {
 bool follows_from_state(const Rule& rule) {
     if (rule.scope == Scope::host) return false;
     const Expression::Needs needs = needs_of(rule);
+    const auto remembers_host = [](const ExpressionPtr& expression) {
+        return expression->remembers_host() || std::ranges::any_of(expression->before_arguments(), [](const auto& one) {
+                   return one->remembers_host();
+               });
+    };
     return needs.sysctls.empty() && needs.environment.empty() && needs.app.empty() && needs.queries.empty() &&
-           std::none_of(needs.signals.begin(), needs.signals.end(),
-                        [](Signal id) { return info(id).scope == Scope::host; });
+           std::ranges::none_of(expressions_of(rule), remembers_host);
 }
 
 }  // namespace gotuned

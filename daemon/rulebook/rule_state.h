@@ -80,7 +80,8 @@ struct RuleState::Data {
     /// Of the rulebook that judged: another one (plan's) judges anew. After a reload carry_over() forgets, too: the
     /// place may be used again.
     const Rule* rules = nullptr;
-    std::vector<RuleFacts> facts{};  ///< of these
+    std::vector<RuleFacts> facts{};    ///< of these
+    std::vector<const Rule*> order{};  ///< likewise, by_precedence()
     std::map<RuleAndTarget, Cell, RuleAndTargetOrder> cells{};
     std::map<std::int64_t, int>
         unmatched{};  ///< live groups whose target does not match: in how many Snapshots in a row

@@ -51,9 +51,9 @@ const std::vector<TargetId>& RuleTargets::of(const Rule& rule) {
 }
 
 std::vector<TargetId> RuleTargets::find(const Rule& rule) {
-    std::vector<TargetId> processes;  // in order already
-    std::set<TargetId> found;
+    std::vector<TargetId> found;
     std::set<TargetId> untouchable;  // cgroups with a process that opted out: what is turned there would touch it
+    if (rule.scope == Scope::host && rule.targets.empty()) return {HostId{}};
     for (const auto& [id, state] : snapshot_.processes) {
         if (!alive(*state)) continue;
         const GoProcess& known = *state->process;
@@ -65,21 +65,20 @@ std::vector<TargetId> RuleTargets::find(const Rule& rule) {
         if (!matched(rule, id)) continue;
         switch (rule.scope) {
             case Scope::process:
-                processes.emplace_back(id);
+                found.emplace_back(id);
                 break;
             case Scope::cgroup:
-                if (snapshot_.cgroups.count(cgroup) > 0) found.insert(cgroup);
+                if (snapshot_.cgroups.contains(cgroup)) found.emplace_back(cgroup);
                 break;
             case Scope::host:
-                found.insert(HostId{});
-                break;
+                return {HostId{}};
         }
     }
-    if (rule.scope == Scope::process) return processes;
-    if (rule.scope == Scope::host && rule.targets.empty()) found.insert(HostId{});
-    if (rule.scope == Scope::cgroup)
-        for (const TargetId& cgroup : untouchable) found.erase(cgroup);
-    return {found.begin(), found.end()};
+    if (rule.scope == Scope::process) return found;  // in order already
+    std::ranges::sort(found);
+    found.erase(std::unique(found.begin(), found.end()), found.end());
+    std::erase_if(found, [&untouchable](const TargetId& cgroup) { return untouchable.contains(cgroup); });
+    return found;
 }
 
 std::string RuleTargets::why_not(const Rule& rule, const TargetId& target) {
@@ -94,7 +93,7 @@ std::string RuleTargets::why_not(const Rule& rule, const TargetId& target) {
         return state->process->opted_out ? opted_out(*state->process) : not_in_targets(rule);
     }
     if (const auto* cgroup = std::get_if<CgroupId>(&target)) {
-        if (snapshot_.cgroups.count(*cgroup) == 0) return "is no cgroup that is seen now";
+        if (!snapshot_.cgroups.contains(*cgroup)) return "is no cgroup that is seen now";
         bool inhabited = false;
         for (const auto& [id, state] : snapshot_.processes) {
             if (!alive(*state) || state->process->cgroup_inode != cgroup->inode) continue;

@@ -104,8 +104,9 @@ double Series::share_inside(const Point& point) const {
 }
 
 bool Series::settled() const {
+    if (!started_) return true;  // within before(): it is told nothing
     if (window_ == Duration::zero()) return seen_.size() == 2 && seen_.front().value == seen_.back().value;
-    if (!started_ || last_ - since_ < window_) return false;
+    if (last_ - since_ < window_) return false;
     if (points_.empty()) return true;  // unknown all the time
     if (latest_) return latest_->none && stays_few();
     const Point& only = points_.front();
@@ -132,7 +133,7 @@ bool Series::stays_few() const {
 }
 
 void Series::stayed(MonoTime until) {
-    if (until <= last_) return;
+    if (!started_ || until <= last_) return;
     if (window_ == Duration::zero()) {
         seen_.back().at = until;
         last_ = until;

@@ -35,6 +35,8 @@ struct Arguments {
     bool json = false;
     std::vector<std::size_t> processes{1, 100, 1000};
     Duration look = std::chrono::seconds(60);
+    /// Before it looks. In its first minute the daemon finds out which of its targets do nothing, and its windows fill.
+    Duration settle = std::chrono::seconds(90);
 };
 
 struct Measured {
@@ -143,7 +145,8 @@ Result<Measured> measure(const Arguments& arguments, const std::string& folder, 
         std::this_thread::sleep_for(milliseconds(5));
     }
     measured.start_ms = seconds(MonoClock::now() - began) * 1000;
-    std::this_thread::sleep_for(std::chrono::seconds(12));  // all binaries are known, two ticks have gone by
+    constexpr Duration idle_host = std::chrono::seconds(12);  // all binaries are known, two ticks have gone by
+    std::this_thread::sleep_for(scrapes ? arguments.settle : idle_host);
 
     const pid_t pid = daemon->pid();
     daemon->discard_output();
@@ -259,6 +262,8 @@ std::optional<Arguments> parse(int argc, char** argv) {
     const auto own = [&arguments](const std::string& name, const std::string& value) {
         if (name == "--seconds") {
             arguments.look = std::chrono::seconds(std::stoul(value));
+        } else if (name == "--settle") {
+            arguments.settle = std::chrono::seconds(std::stoul(value));
         } else if (name == "--processes") {
             arguments.processes.clear();
             for (const std::string_view one : split(value, ','))
@@ -279,7 +284,8 @@ int main(int argc, char** argv) {
     const auto arguments = gotuned::bench::parse(argc, argv);
     if (!arguments) {
         fmt::print(stderr,
-                   "usage: bench_scale --build FOLDER --config FOLDER [--json] [--processes N,N,…] [--seconds N]\n");
+                   "usage: bench_scale --build FOLDER --config FOLDER [--json] [--processes N,N,…] [--seconds N] "
+                   "[--settle N]\n");
         return 2;
     }
     if (const auto done = gotuned::bench::scale(*arguments); !done) {

@@ -111,7 +111,7 @@ TEST_CASE("a real cgroup's signals are there or say why not") {
 TEST_CASE("the CPU time of a cgroup is that of its processes") {
     const MadeCgroup cgroup;
     const CgroupReader reader(cgroup.id(), cgroup.path());
-    const auto before = CgroupReader::usage(reader.open(cgroup.roots()));
+    const auto before = reader.usage(cgroup.roots());
     REQUIRE(before);
     Child child([&cgroup](const auto& ready) {
         cgroup.join();
@@ -120,13 +120,38 @@ TEST_CASE("the CPU time of a cgroup is that of its processes") {
         ready();
     });
     const rusage used = child.end();
-    const auto after = CgroupReader::usage(reader.open(cgroup.roots()));
+    const auto after = reader.usage(cgroup.roots());
     REQUIRE(after);
     const double told = static_cast<double>(*after - *before) / 1e6;
     const double known = static_cast<double>(used.ru_utime.tv_sec + used.ru_stime.tv_sec) +
                          static_cast<double>(used.ru_utime.tv_usec + used.ru_stime.tv_usec) / 1e6;
     CHECK(known >= 0.3);
     CHECK(told == Approx(known).margin(0.05));  // what it used before it joined is not the cgroup's
+}
+
+TEST_CASE("how many processes are in a cgroup is told, but not where others may be below it") {
+    const MadeCgroup cgroup;
+    const CgroupReader reader(cgroup.id(), cgroup.path());
+    CHECK(CgroupReader::processes(reader.open(cgroup.roots())) == 0);
+    const Child one([&cgroup](const auto& ready) {
+        cgroup.join();
+        ready();
+        ::pause();
+    });
+    CHECK(CgroupReader::processes(reader.open(cgroup.roots())) == 1);
+    {
+        const Child other([&cgroup](const auto& ready) {
+            cgroup.join();
+            ready();
+            ::pause();
+        });
+        CHECK(CgroupReader::processes(reader.open(cgroup.roots())) == 2);
+    }
+    const std::string below = cgroup.roots().cgroup2 + cgroup.path() + "/below";
+    REQUIRE(::mkdir(below.c_str(), 0755) == 0);
+    CHECK(CgroupReader::processes(reader.open(cgroup.roots())) == 0);
+    REQUIRE(::rmdir(below.c_str()) == 0);
+    CHECK(CgroupReader::processes(reader.open(cgroup.roots())) == 1);
 }
 
 TEST_CASE("a cgroup that was removed has vanished, and one made anew with its name is another") {

@@ -11,6 +11,7 @@
 
 #include "catch.h"
 #include "child.h"
+#include "given_probes.h"
 #include "observe/observer.h"
 #include "observe/process_reader.h"
 
@@ -19,10 +20,11 @@ using namespace std::chrono_literals;
 
 namespace {
 
-/// One Observer that follows one process, without probes: it is read at every look.
+/// One Observer that follows one process. Without probes it is read at every look.
 class Watch {
 public:
-    explicit Watch(const ProcessId& id) : observer_(Observer::make(ObserverOptions{}, nullptr)), id_(id) {
+    explicit Watch(const ProcessId& id, Probes* probes = nullptr)
+        : observer_(Observer::make(ObserverOptions{}, probes)), id_(id) {
         GoProcess process;
         process.id = id;
         observer_->found(std::make_shared<const GoProcess>(process), MonoClock::now());
@@ -173,6 +175,52 @@ TEST_CASE("CPU usage is the CPU time that getrusage tells, threads that ended in
     CHECK(used >= 0.6);
     // Both looks belong to what was used, each by a part that is not known; a scheduler tick for the clocks.
     CHECK(told == Approx(used).margin(0.05));
+}
+
+TEST_CASE("a process that does a little is read when it adds up, and nothing that it counted is lost") {
+    std::array<int, 2> orders{};
+    std::array<int, 2> answers{};
+    REQUIRE(::pipe2(orders.data(), O_CLOEXEC) == 0);
+    REQUIRE(::pipe2(answers.data(), O_CLOEXEC) == 0);
+    const Child child([&](const auto& ready) {
+        ready();
+        for (char order = 0; ::read(orders[0], &order, 1) == 1;) {
+            if (order == 'o')
+                for (int i = 0; i < 10; ++i)
+                    if (::open("/dev/null", O_RDONLY) < 0) ::_exit(1);
+            if (order == 'b') burn(10ms);
+            (void)!::write(answers[1], &order, 1);
+        }
+    });
+    const auto tell = [&](char order) {
+        REQUIRE(::write(orders[1], &order, 1) == 1);
+        REQUIRE(::read(answers[0], &order, 1) == 1);
+    };
+    GivenProbes probes;
+    probes.otherwise.elapsed = probes.otherwise.scheduler_observed = 1s;
+    Watch watch(child.id(), &probes);
+    tell('n');  // all is closed that it began with
+    const double before = watch.value(Signal::fd_used);
+    probes.otherwise.switches = 3;
+    tell('o');
+    const auto state = watch.look();
+    CHECK(state->active);
+    CHECK(std::get<Quantity>(*state->signals.get(Signal::fd_used).value).value == before);
+    CHECK(std::get<Quantity>(*state->signals.get(Signal::cpu_usage).value).value > 0);
+    CHECK(state->signals.get(Signal::fault_major).value.absent().reason == Absence::not_observed);
+    tell('b');
+    const auto read = watch.look();
+    CHECK(std::get<Quantity>(*read->signals.get(Signal::fd_used).value).value == before + 10);
+    CHECK(std::get<Quantity>(*read->signals.get(Signal::fault_major).value).value == 0);
+    // Who switches often is read, however little CPU that takes; so is who reclaims.
+    tell('o');
+    probes.otherwise.switches = 64;
+    CHECK(watch.value(Signal::fd_used) == before + 20);
+    tell('o');
+    probes.otherwise.switches = 3;
+    probes.otherwise.reclaim.record(1ms);
+    CHECK(watch.value(Signal::fd_used) == before + 30);
+    for (const int end : {orders[0], orders[1], answers[0], answers[1]}) ::close(end);
 }
 
 TEST_CASE("the threads of a user are those of all its processes") {

@@ -140,7 +140,7 @@ TEST_CASE("a cgroup that was removed has vanished, with all of its signals") {
     const SignalTable table = group.read(start + 5s);
     for (const SignalInfo& row : signals())
         if (row.scope == Scope::cgroup) CHECK(absent(table, row.id).reason == Absence::vanished);
-    CHECK(CgroupReader::usage(group.reader.open(group.host.roots())).absent().reason == Absence::vanished);
+    CHECK(group.reader.usage(group.host.roots()).absent().reason == Absence::vanished);
 }
 
 TEST_CASE("a cgroup of the same name that was made anew is not read as the old one") {

@@ -338,9 +338,10 @@ struct CalmService : World {
     }
     /// Of the cgroup in the next Snapshot.
     std::shared_ptr<const CgroupState> state() { return tick()->cgroups.at(id); }
-    /// Something ran in it.
-    void use_cpu(int usec) const {
-        host.tree.write("cgroup/svc/cpu.stat", fmt::format("usage_usec {}\nnr_periods 100\nnr_throttled 10\n", usec));
+    /// Something ran in it, for so long in all.
+    void use_cpu(int msec, int usec = 0) const {
+        host.tree.write("cgroup/svc/cpu.stat",
+                        fmt::format("usage_usec {}\nnr_periods 100\nnr_throttled 10\n", 1000 * msec + usec));
     }
 };
 
@@ -376,6 +377,18 @@ TEST_CASE("a cgroup that ran without any trouble is read once, one under pressur
     const auto calm = service.state();
     CHECK(quantity(calm->signals, Signal::cg_io_psi_full) == ratio(0));
     CHECK(service.state() == calm);
+}
+
+TEST_CASE("what next to nothing ran in is not read again until it adds up") {
+    CalmService service;
+    service.use_cpu(2);
+    service.state();
+    const auto quiet = service.state();
+    service.use_cpu(2, 600);
+    for (int i = 0; i < 4; ++i) CHECK(service.state() == quiet);
+    service.use_cpu(3, 100);
+    for (int i = 0; i < 3; ++i) service.tick();  // within 15 s
+    CHECK(service.state() != quiet);
 }
 
 TEST_CASE("what others do in a quiet cgroup whose Go processes sleep is seen within 15 s") {

@@ -123,9 +123,14 @@ TEST_CASE("a tick that a sweep changes is not as the last one") {
     other.tcp.now->close_wait = 1;
     CHECK_FALSE(ticks.signals.same_as_last(other, ticks.now + 5s));
     other = delta;
-    other.tcp.sent.reset();
-    CHECK_FALSE(ticks.signals.same_as_last(other, ticks.now + 5s));
+    other.tcp.sent.reset();  // not looked at: who did nothing has sent nothing
+    CHECK(ticks.signals.same_as_last(other, ticks.now + 5s));
     delta.tcp.sent->segments = 10;
+    (void)ticks.tick(delta);
+    CHECK_FALSE(ticks.signals.same_as_last(other, ticks.now + 5s));
+    (void)ticks.tick(other);
+    CHECK(ticks.signals.same_as_last(other, ticks.now + 5s));
+    CHECK_FALSE(ticks.signals.same_as_last(delta, ticks.now + 5s));
     (void)ticks.tick(delta);
     delta.tcp.sent->segments = 0;  // the ratio is gone
     CHECK_FALSE(ticks.signals.same_as_last(delta, ticks.now + 5s));

@@ -23,9 +23,10 @@ std::string condition_text(int depth) {
     switch (depth <= 0 ? *rc::gen::inRange(0, 2) : *rc::gen::inRange(0, 9)) {
         case 0:
             return pick("true", "false", "present(fd.used)", "present(runq)", "env(\"A\") == \"x\"",
-                        "go.version != \"go1.1\"");
+                        "go.version != \"go1.1\"", "present(host.tcp.timewait)");
         case 1:
-            return pick("fd.used > 3", "runq.p99 > 1ms", "errors.emfile.rate > 0/s", "host.sysctl(\"vm.x\") < 5");
+            return pick("fd.used > 3", "runq.p99 > 1ms", "errors.emfile.rate > 0/s", "host.sysctl(\"vm.x\") < 5",
+                        "host.cpu.psi.some_10s < 20%", "host.tcp.timewait > 3");
         case 2:
             return "not (" + condition_text(depth - 1) + ")";
         case 3:
@@ -48,7 +49,7 @@ std::string count_text(int depth) {
             return pick("1", "0", "1e300", "65536", "unlimited", "0.5");
         case 1:
             return pick("fd.used", "fd.limit", "fd.hard", "cgroup.pids.max", "runq.count", "host.sysctl(\"vm.x\")",
-                        "env(\"A\")");
+                        "env(\"A\")", "host.tcp.timewait");
         case 2:
             return "(" + count_text(depth - 1) + ")" + pick(" + ", " - ") + "(" + count_text(depth - 1) + ")";
         case 3:
@@ -100,6 +101,11 @@ SignalReading any_number(Unit unit) {
             return looked({static_cast<double>(*rc::gen::inRange(-5, 2000)), unit}, tick);
     }
 }
+void shake_host(World& world) {
+    world.snapshot.host.signals.set(Signal::host_tcp_timewait, any_number(unit::count));
+    world.snapshot.host.signals.set(Signal::host_cpu_psi_some, any_number(unit::ratio));
+}
+
 void shake(World& world) {
     for (const Signal signal : {Signal::fd_used, Signal::fd_limit, Signal::fd_hard, Signal::errors_emfile})
         world.set(signal, any_number(info(signal).unit));
@@ -113,6 +119,7 @@ void shake(World& world) {
                       seen(events(n, std::chrono::microseconds(*rc::gen::inRange(1, 1000000))), tick, observed));
         }
     }
+    shake_host(world);
     world.snapshot.host.sysctls["vm.x"] = pick("5", "60\n", "1 2 3", "", "nan", "-inf", "x");
 }
 
@@ -271,6 +278,9 @@ TEST_CASE("a rule that is not asked again, since what it reads is the same, woul
                     break;
                 case 2:
                     world.change([](ProcessState&) {});  // another state that says the same
+                    break;
+                case 4:
+                    shake_host(world);
                     break;
                 case 3:  // few events, mostly none
                     for (const Signal signal : {Signal::runq, Signal::syscall_read})
