@@ -222,10 +222,9 @@ void Metrics::State::write_gauges(Families& out, Signal signal, const Now& now) 
         for (const auto& [key, label] : family.labels) all.push_back({key, label});
         out.gauge(family.family, family.help, std::move(all), *value);
     };
-    if (info(signal).scope == Scope::host) return write(now.host.of(signal).front(), {});
-    const auto values = now.gauges.of(signal);
+    if (info(signal).scope == Scope::host) return write(now.host.of(0, signal), {});
     std::size_t number = 0;
-    for (const auto& [name, service] : services) write(values[number++], {{"service", name}});
+    for (const auto& [name, service] : services) write(now.gauges.of(number++, signal), {{"service", name}});
 }
 
 void Metrics::State::write(const std::function<void(std::vector<prometheus::MetricFamily>)>& take) {

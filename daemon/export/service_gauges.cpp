@@ -38,82 +38,85 @@ double weight(const MetricName& name, const SignalTable& signals) {
     return 1;
 }
 
-/// The values of several members become one.
-class Gauge {
-public:
-    void add(Together together, double value, double weight) {
-        switch (together) {
-            case Together::sum:
-                value_ += value;
-                break;
-            case Together::smallest:
-                value_ = present_ ? std::min(value_, value) : value;
-                break;
-            case Together::largest:
-                value_ = present_ ? std::max(value_, value) : value;
-                break;
-            case Together::mean:
-            case Together::weighted:
-                value_ += value * weight;
-                break;
-            case Together::jitter:
-                value_ += value * value * weight;
-                break;
-        }
-        weight_ += weight;
-        present_ = true;
-    }
-    [[nodiscard]] std::optional<double> value(Together together) const {
-        if (!present_) return std::nullopt;
-        if (together == Together::mean || together == Together::weighted) return value_ / weight_;  // 0/0: no sample
-        if (together == Together::jitter) return std::sqrt(value_ / weight_);
-        return value_;
-    }
-
-private:
-    double value_ = 0;
-    double weight_ = 0;
-    bool present_ = false;
+/// By Signal: its place among those that are gauges; nothing of the others.
+struct Places {
+    std::vector<std::optional<std::size_t>> of{};
+    std::size_t count = 0;
 };
+const Places& places() {
+    static const Places made = [] {
+        Places places;
+        for (const MetricName& name : metric_names())
+            places.of.push_back(name.kind == MetricKind::gauge ? std::optional(places.count++) : std::nullopt);
+        return places;
+    }();
+    return made;
+}
 
 }  // namespace
 
+void ServiceGauges::Gauge::add(Together together, double more, double weighs) {
+    switch (together) {
+        case Together::sum:
+            value += more;
+            break;
+        case Together::smallest:
+            value = present ? std::min(value, more) : more;
+            break;
+        case Together::largest:
+            value = present ? std::max(value, more) : more;
+            break;
+        case Together::mean:
+        case Together::weighted:
+            value += more * weighs;
+            break;
+        case Together::jitter:
+            value += more * more * weighs;
+            break;
+    }
+    weight += weighs;
+    present = true;
+}
+
 void ServiceGauges::add(std::size_t service, const SignalTable& signals) {
-    members_.emplace_back(service, &signals);
     Service& to = services_[service];
-    to.present.resize(metric_names().size());
+    to.gauges.resize(places().count);
     std::vector<std::pair<std::string, std::string>> texts;
     signals.for_each_presence([&](Signal signal, bool present, Absence /*reason*/) {
-        if (!present) return;
         const MetricName& name = metric_names()[index_of(signal)];
-        if (name.kind == MetricKind::gauge) to.present[index_of(signal)] = true;
-        if (name.kind != MetricKind::info) return;
+        if (!present || (name.kind != MetricKind::gauge && name.kind != MetricKind::info)) return;
         const SignalReading reading = signals.get(signal);
-        if (const auto* text = std::get_if<std::string>(&*reading.value))
-            texts.emplace_back(name.family, label_value(*text));
+        if (name.kind == MetricKind::info) {
+            if (const auto* text = std::get_if<std::string>(&*reading.value))
+                texts.emplace_back(name.family, label_value(*text));
+            return;
+        }
+        const double value = exported_number(*reading.value);
+        if (!std::isnan(value))
+            to.gauges[*places().of[index_of(signal)]].add(name.together, value, weight(name, signals));
     });
     if (!texts.empty() && to.texts.size() < most_infos) to.texts.insert(std::move(texts));
 }
 
-std::vector<std::optional<double>> ServiceGauges::of(Signal signal) const {
-    const MetricName& name = metric_names()[index_of(signal)];
-    std::vector<Gauge> gauges(services_.size());
-    for (const auto& [service, signals] : members_) {
-        if (!services_[service].present[index_of(signal)]) continue;
-        const SignalReading reading = signals->get(signal);
-        if (!reading.value) continue;
-        const double value = exported_number(*reading.value);
-        if (!std::isnan(value)) gauges[service].add(name.together, value, weight(name, *signals));
+std::optional<double> ServiceGauges::of(std::size_t service, Signal signal) const {
+    const auto place = places().of[index_of(signal)];
+    const std::vector<Gauge>& gauges = services_[service].gauges;
+    if (!place || *place >= gauges.size() || !gauges[*place].present) return std::nullopt;
+    const Gauge& gauge = gauges[*place];
+    switch (metric_names()[index_of(signal)].together) {
+        case Together::mean:
+        case Together::weighted:
+            return gauge.value / gauge.weight;  // 0/0: no sample
+        case Together::jitter:
+            return std::sqrt(gauge.value / gauge.weight);
+        default:
+            return gauge.value;
     }
-    std::vector<std::optional<double>> out;
-    out.reserve(gauges.size());
-    for (const Gauge& gauge : gauges) out.push_back(gauge.value(name.together));
-    return out;
 }
 
 std::size_t ServiceGauges::lines(std::size_t service) const {
     const Service& of = services_[service];
-    return of.texts.size() + static_cast<std::size_t>(std::ranges::count(of.present, true));
+    return of.texts.size() + static_cast<std::size_t>(std::ranges::count(of.gauges, true, &Gauge::present));
 }
 
 }  // namespace gotuned

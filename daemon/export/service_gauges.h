@@ -18,11 +18,11 @@ class ServiceGauges {
 public:
     /// Services are numbered from 0.
     explicit ServiceGauges(std::size_t services) : services_(services) {}
-    /// A process, a cgroup (or the host) that belongs to the service. The table must outlive this.
+    /// A process, a cgroup (or the host) that belongs to the service.
     void add(std::size_t service, const SignalTable& signals);
 
-    /// The gauge of each service; nothing: no member has a value.
-    [[nodiscard]] std::vector<std::optional<double>> of(Signal signal) const;
+    /// Nothing: no member has a value.
+    [[nodiscard]] std::optional<double> of(std::size_t service, Signal signal) const;
     /// Texts that were read of its members, each combination of label and text once.
     using Texts = std::set<std::vector<std::pair<std::string, std::string>>>;
     [[nodiscard]] const Texts& texts(std::size_t service) const { return services_[service].texts; }
@@ -30,12 +30,18 @@ public:
     [[nodiscard]] std::size_t lines(std::size_t service) const;
 
 private:
+    /// The values of several members become one.
+    struct Gauge {
+        double value = 0;
+        double weight = 0;
+        bool present = false;
+        void add(Together together, double more, double weighs);
+    };
     struct Service {
-        std::vector<bool> present{};  ///< by Signal
+        std::vector<Gauge> gauges{};  ///< of the signals that are gauges, in the order of Signal
         Texts texts{};
     };
     std::vector<Service> services_;
-    std::vector<std::pair<std::size_t, const SignalTable*>> members_{};
 };
 
 }  // namespace gotuned

@@ -1,5 +1,6 @@
 // What gotunectl asks of the running daemon, and reloading.
 #include <fmt/format.h>
+#include <malloc.h>
 #include <sys/resource.h>
 #include <unistd.h>
 
@@ -133,7 +134,13 @@ Status Daemon::Impl::open_servers() {
     metrics_ = std::make_unique<Metrics>(limits);
 
     PageSources pages;
-    pages.metrics = [this] { return metrics_->text(); };
+    pages.metrics = [this] {
+        auto text = metrics_->text();
+        // Of many services what it was made of took several times the text, and is in pieces between what stays.
+        constexpr std::size_t large = 256U << 10U;
+        if (text->size() > large) ::malloc_trim(0);
+        return text;
+    };
     pages.not_ready = [this] { return not_ready_reason(); };
     pages.landing = [this] {
         LandingPage page;
