@@ -22,7 +22,8 @@ namespace gotuned {
 
 struct ObserverOptions {
     Roots roots{};
-    Duration idle_reread = std::chrono::minutes(1);  ///< an idle process is read at least this often
+    /// A process that does nothing, or little, is read this often; where many are due at once, some ticks later.
+    Duration idle_reread = std::chrono::minutes(1);
     /// nproc.used walks all of PROC: not more often than this, and seldom enough to cost less than 0.1% of a CPU.
     Duration nproc_reread = std::chrono::seconds(15);
     std::shared_ptr<const Clock> clock = std::make_shared<SystemClock>();
