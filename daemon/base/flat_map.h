@@ -20,11 +20,6 @@ public:
     using iterator = typename std::vector<value_type>::iterator;
     using const_iterator = typename std::vector<value_type>::const_iterator;
 
-    FlatMap() = default;
-    FlatMap(std::initializer_list<value_type> entries) {
-        for (const value_type& entry : entries) emplace(entry.first, entry.second);
-    }
-
     void reserve(std::size_t entries) { entries_.reserve(entries); }
     template <typename... Arguments>
     std::pair<iterator, bool> emplace(const Key& key, Arguments&&... arguments) {

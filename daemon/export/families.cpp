@@ -31,6 +31,11 @@ std::string escape_help(std::string_view help) {
     return out;
 }
 
+Labels with(Labels labels, const std::vector<std::pair<std::string, std::string>>& more) {
+    for (const auto& [key, value] : more) labels.push_back({key, value});
+    return labels;
+}
+
 std::string label_value(std::string_view text) {
     constexpr std::size_t longest = 128;
     return clean_text(text, longest);

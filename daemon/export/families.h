@@ -40,6 +40,8 @@ private:
 std::string escape_help(std::string_view help);
 /// Valid UTF-8 without control characters, at most 128 bytes: one bad byte fails a whole scrape.
 std::string label_value(std::string_view text);
+/// `labels`, and `more` behind them.
+Labels with(Labels labels, const std::vector<std::pair<std::string, std::string>>& more);
 /// Lines of one exported histogram: its buckets, +Inf, _sum and _count.
 std::size_t histogram_lines(bool full);
 

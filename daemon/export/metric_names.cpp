@@ -1,9 +1,8 @@
 #include "export/metric_names.h"
 
-#include <cmath>
-
 #include <algorithm>
 #include <array>
+#include <cmath>
 
 #include "base/text.h"
 

@@ -83,6 +83,7 @@ struct Metrics::State {
         ServiceGauges gauges;
         std::vector<std::size_t> processes;
         ServiceGauges host;
+        std::vector<prometheus::MetricFamily> own;  ///< of the daemon itself
     };
     [[nodiscard]] Now now();
     /// Takes names away until the lines stay below their cap.
@@ -150,7 +151,10 @@ void Metrics::State::take_cgroups(const Snapshot& before, const Snapshot& next) 
 Metrics::State::Now Metrics::State::now() {
     std::map<std::string, std::size_t> numbers;
     for (const auto& [name, service] : services) numbers.emplace(name, numbers.size());
-    Now out{ServiceGauges(services.size()), std::vector<std::size_t>(services.size()), ServiceGauges(1)};
+    Families own_families;
+    own.write(own_families, roster.named(), *snapshot);
+    Now out{ServiceGauges(services.size()), std::vector<std::size_t>(services.size()), ServiceGauges(1),
+            own_families.take()};
     out.host.add(0, snapshot->host.signals);
     std::set<std::pair<CgroupId, std::size_t>> cgroups;
     for (const auto& [id, process] : snapshot->processes) {
@@ -169,10 +173,8 @@ Metrics::State::Now Metrics::State::now() {
 Metrics::State::Now Metrics::State::within_lines() {
     Now out = now();
     // A service grows as its histograms fill, so the cap is held by what is really there, not by a guess at admission.
-    Families own_families;
-    own.write(own_families, roster.named(), *snapshot);
     constexpr std::size_t family_headers = 2;
-    std::size_t lines = count_lines(own_families.take()) + host.lines(limits.full_buckets) + out.host.lines(0) +
+    std::size_t lines = count_lines(out.own) + host.lines(limits.full_buckets) + out.host.lines(0) +
                         keyed.lines(limits.full_buckets) + family_headers * metric_names().size();
     std::map<std::string, std::size_t> lines_of;
     for (const auto& [name, service] : services) {
@@ -201,11 +203,7 @@ void Metrics::State::write_infos(Families& out, const Now& now) const {
                   static_cast<double>(now.processes[number++]));
     const auto write = [&out](const char* family, const char* help, const Labels& labels,
                               const ServiceGauges::Texts& all) {
-        for (const auto& texts : all) {
-            Labels with = labels;
-            for (const auto& [key, value] : texts) with.push_back({key, value});
-            out.gauge(family, help, std::move(with), 1);
-        }
+        for (const auto& texts : all) out.gauge(family, help, with(labels, texts), 1);
     };
     number = 0;
     for (const auto& [name, service] : services)
@@ -217,10 +215,7 @@ void Metrics::State::write_infos(Families& out, const Now& now) const {
 void Metrics::State::write_gauges(Families& out, Signal signal, const Now& now) const {
     const MetricName& family = metric_names()[static_cast<std::size_t>(signal)];
     const auto write = [&](const std::optional<double>& value, const Labels& labels) {
-        if (!value) return;
-        Labels all = labels;
-        for (const auto& [key, label] : family.labels) all.push_back({key, label});
-        out.gauge(family.family, family.help, std::move(all), *value);
+        if (value) out.gauge(family.family, family.help, with(labels, family.labels), *value);
     };
     if (info(signal).scope == Scope::host) return write(now.host.of(0, signal), {});
     std::size_t number = 0;
@@ -233,8 +228,8 @@ void Metrics::State::write(const std::function<void(std::vector<prometheus::Metr
         out.gauge("gotuned_build_info", "The version of gotuned.", {{"version", GOTUNED_VERSION}}, 1);
         return take(out.take());
     }
-    const Now now = within_lines();
-    own.write(out, roster.named(), *snapshot);
+    Now now = within_lines();
+    take(std::move(now.own));
     write_infos(out, now);
     take(out.take());
     for (const std::vector<Signal>& family : signals_by_family()) {

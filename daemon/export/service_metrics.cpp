@@ -64,8 +64,7 @@ void ServiceMetrics::add_events(const SignalEvents& beside) {
 void ServiceMetrics::write(Families& families, Signal signal, const Labels& labels, bool full) const {
     const std::size_t index = index_of(signal);
     const MetricName& name = metric_names()[index];
-    Labels all = labels;
-    for (const auto& [key, value] : name.labels) all.push_back({key, value});
+    Labels all = with(labels, name.labels);
     if (name.kind == MetricKind::histogram) {
         const auto found = histograms_.find(signal);
         if (found != histograms_.end()) families.histogram(name.family, name.help, std::move(all), found->second, full);

@@ -121,8 +121,8 @@ Reading<std::uint64_t> CgroupReader::usage(const Roots& roots) const {
     if (roots.cgroup2.empty()) return Absence::not_supported;
     const auto stat = read_file(roots.cgroup2 + path_ + "/cpu.stat");
     if (stat) return keyed_number(*stat, "usage_usec");
-    return stat.error().code == ENOENT ? Absent{Absence::vanished, {}}
-                                       : absent_of(stat.error());  // each cgroup has one
+    if (stat.error().code == ENOENT) return Absence::vanished;  // each cgroup has one
+    return absent_of(stat.error());
 }
 
 std::size_t CgroupReader::processes(const Reading<HeldDirectory>& directory) {

@@ -42,21 +42,12 @@ void GoSignals::set(SignalTable& table, const GoRuntimeValues& values, MonoTime 
     table.set(go_mem_sys, gauge(values.sys, unit::bytes));
     set_counters(table, values, now);
     last_ = Counted{values.gc_count, values.gc_cpu_ns, values.total_alloc, values.gomaxprocs};
-    skipped_ = false;
 }
 
 void GoSignals::keep(SignalTable& table, const SignalTable& last, MonoTime now) {
     for (const Signal id : gauges) table.set(id, last.get(id));
     if (!last_) {
         for (const Signal id : counters) table.set(id, last.get(id));
-        return;
-    }
-    if (skipped_) {
-        for (const Signal id : counters) {
-            const SignalReading before = last.get(id);
-            table.set(id, before.value ? SignalReading{Absence::not_observed, {}} : before);
-        }
-        settled_ = true;
         return;
     }
     GoRuntimeValues values;  // what does not grow needs no pauses
@@ -67,8 +58,17 @@ void GoSignals::keep(SignalTable& table, const SignalTable& last, MonoTime now) 
     set_counters(table, values, now);
 }
 
+void GoSignals::skip(SignalTable& table, const SignalTable& last) {
+    for (const Signal id : gauges) table.set(id, last.get(id));
+    for (const Signal id : counters) {
+        const SignalReading before = last.get(id);
+        table.set(id, last_ && before.value ? SignalReading{Absence::not_observed, {}} : before);
+    }
+    settled_ = settled_ || last_;
+}
+
 void GoSignals::idle(MonoTime now) {
-    if (!last_ || skipped_) return;
+    if (!last_) return;
     (void)collections_.grow(last_->collections, now);
     (void)gc_cpu_.grow(last_->gc_cpu_ns, now);
     (void)allocated_.grow(last_->allocated, now);

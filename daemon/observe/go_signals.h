@@ -19,9 +19,10 @@ public:
     void keep(SignalTable& table, const SignalTable& last, MonoTime now);
     /// The same where nobody looks: the next differences begin here.
     void idle(MonoTime now);
-    /// The process did something, and was not read: until the next set() nobody knows what was counted.
-    void skip() { skipped_ = true; }
-    /// The last set() or keep() counted nothing, and the next keep() would say the same.
+    /// Of one that did something since the last set() and was not read: the gauges are what they were, and until the
+    /// next set() nobody knows what was counted.
+    void skip(SignalTable& table, const SignalTable& last);
+    /// The last set(), keep() or skip() counted nothing, and the next would say the same.
     [[nodiscard]] bool settled() const { return settled_; }
     static void set_absent(SignalTable& table, const Absent& why);
 
@@ -36,7 +37,6 @@ private:
     };
     std::optional<Counted> last_{};  ///< as last read
     bool settled_ = false;
-    bool skipped_ = false;
 };
 
 /// Anonymous memory, resident or swapped out, that the Go runtime does not know of: C's, by cgo, and what was mapped by

@@ -89,7 +89,6 @@ void WatchedProcess::begin(const ReadingContext& context) {
     }
     if (!reads_) {
         unread_ = unread_ || active_;
-        if (active_) go_signals_.skip();
         return;
     }
     if (!go_) go_ = context.go_readings.follow(*process_);
@@ -112,8 +111,10 @@ std::shared_ptr<const ProcessState> WatchedProcess::observe(const ReadingContext
     const ServiceLife life = found == context.lives.end() ? ServiceLife{} : found->second;
     if (!reads_ && life == life_ && life == ServiceLife{} && timed_ && same_as_last(delta, now, udp)) {
         cpu_usage_.per_second(cpu_time_, now);  // the next differences begin here
-        if (!unread_) major_faults_.per_second(faults_, now);
-        go_signals_.idle(now);
+        if (!unread_) {
+            major_faults_.per_second(faults_, now);
+            go_signals_.idle(now);
+        }
         last_elapsed_ = delta.elapsed;
         return last_;
     }
@@ -196,11 +197,14 @@ void WatchedProcess::read_go(SignalTable& table, const ProcessFiles* files, cons
 void WatchedProcess::keep_last(SignalTable& table, const ReadingContext& context) {
     for (const Signal id : kept_signals) table.set(id, last_->signals.get(id));
     const MonoTime now = context.clock.mono();
-    // It did not run: none. If it did a little, the next reading tells.
-    table.set(fault_major, unread_ ? SignalReading{Absence::not_observed, {}}
-                                   : major_faults_.signal(faults_, now, unit::per_second));
     table.set(cpu_usage, cpu_usage_.signal(cpu_time_, now, unit::ratio, 1e-9));
-    go_signals_.keep(table, last_->signals, now);
+    if (unread_) {  // the next reading tells
+        table.set(fault_major, Absent{Absence::not_observed, {}});
+        go_signals_.skip(table, last_->signals);
+    } else {  // it did not run: none
+        table.set(fault_major, major_faults_.signal(faults_, now, unit::per_second));
+        go_signals_.keep(table, last_->signals, now);
+    }
 }
 
 void WatchedProcess::set_life(SignalTable& table, const ReadingContext& context) {

@@ -42,9 +42,9 @@ void LoadedProbes::detach() {
 }
 
 void LoadedProbes::resume(PartTime part) {
-    PartTimer& timer = part == PartTime::scheduler ? scheduler_ : sockets_;
-    if (!timer.paused) return;
-    timer.paused = false;
+    PartTimeGroup& programs = group(part);
+    if (!programs.paused) return;
+    programs.paused = false;
     advance_generation();
     if (part == PartTime::scheduler) {
         attach_scheduler();
@@ -55,16 +55,16 @@ void LoadedProbes::resume(PartTime part) {
     }
     const OpenTime& attached = attached_time(part);
     const MonoTime now = MonoClock::now();
-    if (!timer.sample || !attached.is_open()) return;
-    timer.sample = false;
-    timer.costs.begin(attached.total(now));
+    if (!programs.sample || !attached.is_open()) return;
+    programs.sample = false;
+    programs.costs.begin(attached.total(now));
     sample_until_ = now + sample_length_;
 }
 
 void LoadedProbes::pause(PartTime part) {
-    PartTimer& timer = part == PartTime::scheduler ? scheduler_ : sockets_;
-    if (timer.paused || !attached_time(part).is_open()) return;
-    timer.paused = true;
+    PartTimeGroup& programs = group(part);
+    if (programs.paused || !attached_time(part).is_open()) return;
+    programs.paused = true;
     if (part == PartTime::scheduler)
         detach_scheduler();
     else

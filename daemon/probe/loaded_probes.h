@@ -61,14 +61,14 @@ public:
     void resume(PartTime part) override;
     void tick(MonoTime now) override;
 
-    /// Attaches all programs but those of windows, or takes them off (a measurement of what they
-    /// cost does it many times a minute). What could not be attached is in reports().
+    /// Attaches all programs but those of windows, or takes them off (a measurement of what they cost does it many
+    /// times a minute). What could not be attached is in reports().
     void attach();
     void detach();
 
 private:
     /// Programs that the governor may take off for a while.
-    struct PartTimer {
+    struct PartTimeGroup {
         CostMeter costs{};
         bool paused = false;
         bool sample = false;  ///< when they are attached again
@@ -85,6 +85,7 @@ private:
     void attach_sockets();
     void detach_sockets();
     [[nodiscard]] const OpenTime& attached_time(PartTime part) const;
+    PartTimeGroup& group(PartTime part) { return part == PartTime::scheduler ? scheduler_ : sockets_; }
     void attach_tcp();
     void attach_calls();
     [[nodiscard]] ProbeReport report_of_calls() const;
@@ -114,8 +115,8 @@ private:
     std::uint32_t generation_ = 0;      ///< of attachments of the scheduler's, the sockets' and memory's programs
     mutable CostMeter steady_costs_{};  ///< programs that are always attached
     mutable CostMeter window_costs_{};  ///< sampled over one whole window
-    mutable PartTimer scheduler_{};
-    mutable PartTimer sockets_{};
+    mutable PartTimeGroup scheduler_{};
+    mutable PartTimeGroup sockets_{};
     MonoTime loaded_{};  ///< what is attached all the time is attached since then
     Duration sample_length_{};
     Duration sweeps_took_{};  ///< CPU time of all sweeps over the sockets

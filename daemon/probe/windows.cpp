@@ -94,11 +94,11 @@ void LoadedProbes::sample_costs(Duration duration) {
     sample_length_ = duration;
     sample_until_ = now + duration;
     for (const PartTime part : {PartTime::scheduler, PartTime::sockets}) {
-        PartTimer& timer = part == PartTime::scheduler ? scheduler_ : sockets_;
+        PartTimeGroup& programs = group(part);
         if (attached_time(part).is_open())
-            timer.costs.begin(attached_time(part).total(now));
+            programs.costs.begin(attached_time(part).total(now));
         else
-            timer.sample = true;
+            programs.sample = true;
     }
     sample_next_window_ = true;  // windows seldom fall into the sample, so the next one is sampled whole
 }
