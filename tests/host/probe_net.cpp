@@ -172,6 +172,17 @@ struct Conversation : Steps {
     std::atomic<int> port{0};
 };
 
+/// Watches the child, which stops at 1 before it listens, and connects to it.
+int talk_to(Child<Conversation>& child, Probes& probes) {
+    child->await(1);
+    REQUIRE(probes.watch(child.id()));
+    child->pass(1);
+    while (child->port == 0) ::usleep(200);
+    const int socket = connected(static_cast<std::uint16_t>(child->port.load()));
+    REQUIRE(socket >= 0);
+    return socket;
+}
+
 }  // namespace
 
 TEST_CASE("the first bytes of a connection wait from their arrival on, accepted or not") {
@@ -225,12 +236,7 @@ TEST_CASE("a read that takes a part ends the wait of what it began with, and the
         (void)!::read(connection, buffer.data(), 1);  // the first of what came later
         talk.stop_at(6);
     });
-    child->await(1);
-    REQUIRE(probes->watch(child.id()));
-    child->pass(1);
-    while (child->port == 0) ::usleep(200);
-    const int socket = connected(static_cast<std::uint16_t>(child->port.load()));
-    REQUIRE(socket >= 0);
+    const int socket = talk_to(child, *probes);
     child->await(2);
     REQUIRE(::send(socket, "0123456789", 10, 0) == 10);
     std::this_thread::sleep_for(10ms);
@@ -277,12 +283,7 @@ TEST_CASE("what went by splice leaves no stale stamp behind") {
         (void)!::read(connection, buffer.data(), buffer.size());
         talk.stop_at(5);
     });
-    child->await(1);
-    REQUIRE(probes->watch(child.id()));
-    child->pass(1);
-    while (child->port == 0) ::usleep(200);
-    const int socket = connected(static_cast<std::uint16_t>(child->port.load()));
-    REQUIRE(socket >= 0);
+    const int socket = talk_to(child, *probes);
     for (int step = 2; step < 4; ++step) {
         child->await(step);
         REQUIRE(::send(socket, "0123456789", 10, 0) == 10);
@@ -317,12 +318,7 @@ TEST_CASE("what waits while nobody looks waits all the time, and what is read th
         talk.stop_at(6);
     });
     const auto probes = load_network();  // after the fork: the child would inherit the links and keep them attached
-    child->await(1);
-    REQUIRE(probes->watch(child.id()));
-    child->pass(1);
-    while (child->port == 0) ::usleep(200);
-    const int socket = connected(static_cast<std::uint16_t>(child->port.load()));
-    REQUIRE(socket >= 0);
+    const int socket = talk_to(child, *probes);
     child->await(2);
 
     REQUIRE(::send(socket, "seen", 4, 0) == 4);
