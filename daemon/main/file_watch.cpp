@@ -1,11 +1,10 @@
 #include "main/file_watch.h"
 
-#include <sys/inotify.h>
-#include <unistd.h>
-
 #include <cerrno>
-#include <cstring>
 #include <filesystem>
+#include <string_view>
+
+#include "base/inotify.h"
 
 namespace gotuned {
 
@@ -36,26 +35,14 @@ void FileWatch::watch_all() {
 }
 
 bool FileWatch::changed() {
-    alignas(inotify_event) char buffer[16384];
     bool concerned = false;
-    for (;;) {
-        const ssize_t got = ::read(inotify_.get(), buffer, sizeof buffer);
-        if (got <= 0) {
-            if (got < 0 && errno == EINTR) continue;
-            break;
-        }
-        for (const char* at = buffer; at < buffer + got;) {
-            inotify_event event{};
-            std::memcpy(&event, at, sizeof event);
-            const std::string_view name = event.len > 0 ? std::string_view(at + sizeof event) : std::string_view();
-            at += sizeof event + event.len;
-            if (event.mask & IN_Q_OVERFLOW) concerned = true;
-            // Editors' own files are no news; a directory or symlink (ConfigMap's ..data) is.
-            if (name.empty() || name.ends_with(".yaml") || name.starts_with("..")) concerned = true;
-            for (const std::string& directory : directories_)
-                if (std::filesystem::path(directory).filename() == std::filesystem::path(name)) concerned = true;
-        }
-    }
+    drain_inotify(inotify_, [&](const inotify_event& event, std::string_view name) {
+        if (event.mask & IN_Q_OVERFLOW) concerned = true;
+        // Editors' own files are no news; a directory or symlink (ConfigMap's ..data) is.
+        if (name.empty() || name.ends_with(".yaml") || name.starts_with("..")) concerned = true;
+        for (const std::string& directory : directories_)
+            if (std::filesystem::path(directory).filename() == std::filesystem::path(name)) concerned = true;
+    });
     if (concerned) watch_all();
     return concerned;
 }

@@ -18,6 +18,8 @@ public:
     /// CPUs, infinite where nothing limits. Read anew every 15 s, and for whom asks first; what is above it likewise,
     /// so that a change there is seen after twice that at most.
     double of(const std::string& path, MonoTime now);
+    /// Some cpu.max was written to: every one is read anew.
+    void forget() { known_.clear(); }
 
     /// "150000 100000" is 1.5; "max 100000", and what cannot be understood, is infinite.
     static double parse(std::string_view cpu_max);

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "observe/cgroup_writes.h"
 #include "observe/host_reader.h"
 #include "observe/interrupt_signals.h"
 #include "observe/net_namespaces.h"
@@ -85,6 +86,7 @@ public:
         set_interrupt_signals(snapshot->host, interrupts, absences().windows);
         snapshot->lives = lives_.take(options_.clock->mono());
         ended_.clear();  // those of heirs and of processes that are no Go
+        notice_writes();
         observe_processes(*snapshot);
         observe_cgroups(*snapshot);
         return snapshot;
@@ -206,6 +208,16 @@ private:
         next_sweep_ = now + probes_->sweep_sockets(now) * 1000;
     }
 
+    /// What somebody set is read in this tick, though nothing runs there; the CPUs of its processes follow from it.
+    void notice_writes() {
+        const std::set<CgroupId> written = writes_.take();
+        if (written.empty()) return;
+        for (const CgroupId& id : written) touch(id);
+        for (auto& [id, watched] : processes_)
+            if (written.contains(CgroupId{watched.process().cgroup_inode})) watched.touch();
+        quotas_.forget();
+    }
+
     void observe_cgroups(Snapshot& snapshot) {
         for (auto& [id, watched] : cgroups_) {
             watched.processes = 0;
@@ -215,11 +227,17 @@ private:
             const GoProcess& known = watched.process();
             if (known.cgroup_inode == 0) continue;
             const CgroupId id{known.cgroup_inode};
-            WatchedCgroup& cgroup = cgroups_.try_emplace(id, id, known.cgroup, known.unit).first->second;
+            const auto [place, added] = cgroups_.try_emplace(id, id, known.cgroup, known.unit);
+            WatchedCgroup& cgroup = place->second;
+            if (added) cgroup.told_of_writes = writes_.follow(id, options_.roots.cgroup2 + known.cgroup);
             ++cgroup.processes;
             cgroup.active = cgroup.active || watched.reads();
         }
-        std::erase_if(cgroups_, [](const auto& entry) { return entry.second.processes == 0; });
+        std::erase_if(cgroups_, [this](const auto& entry) {
+            if (entry.second.processes > 0) return false;
+            writes_.forget(entry.first);
+            return true;
+        });
         const MonoTime now = options_.clock->mono();
         snapshot.cgroups.reserve(cgroups_.size());
         std::size_t rereads = rereads_of(cgroups_.size(), snapshot.window);
@@ -236,6 +254,7 @@ private:
     MonoTime next_sweep_{};
     GoReadings go_readings_;
     CpuQuotas quotas_;
+    CgroupWrites writes_{};
     std::function<std::string(const GoProcess&)> name_{};
     std::map<ProcessId, WatchedProcess> processes_{};
     std::map<ProcessId, std::shared_ptr<const ProcessState>> exited_{};

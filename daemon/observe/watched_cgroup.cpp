@@ -1,5 +1,6 @@
 #include "observe/watched_cgroup.h"
 
+#include <algorithm>
 #include <utility>
 
 namespace gotuned {
@@ -13,7 +14,8 @@ constexpr std::uint64_t little_us = 1000;
 
 std::shared_ptr<const CgroupState> WatchedCgroup::observe(const Roots& roots, const ControllerPlaces& places,
                                                           MonoTime now, Duration idle_reread, std::size_t& rereads) {
-    const bool due = last_ == nullptr || (now - last_->read_at >= idle_reread && rereads > 0);
+    const Duration reread = told_of_writes ? idle_reread : std::min(idle_reread, idle_look);
+    const bool due = last_ == nullptr || (now - last_->read_at >= reread && rereads > 0);
     const bool alone = alone_ > 0 && alone_ == processes;
     if (last_ != nullptr && quiet_ && !active && !touched_ && !due && (alone || now - looked_at_ < idle_look))
         return last_;

@@ -16,7 +16,8 @@ public:
 
     /// The same object as before when next to no CPU time was used in the cgroup since and it is at_rest(). Where
     /// others than watched processes are in it, or below it, and these do not run, that is looked for each idle_look.
-    /// After `idle_reread` it is read again, if so many may be (`rereads`) at this time.
+    /// After `idle_reread` it is read again, if so many may be (`rereads`) at this time; each idle_look, if nobody
+    /// tells when its limits are written to.
     std::shared_ptr<const CgroupState> observe(const Roots& roots, const ControllerPlaces& places, MonoTime now,
                                                Duration idle_reread, std::size_t& rereads);
     /// Between two ticks: the last state with memory and pressure read anew. Null: there is none yet, or the cgroup
@@ -25,8 +26,9 @@ public:
     [[nodiscard]] const CgroupReader& reader() const { return reader_; }
     /// Something was written to it: it is read at the next tick, whether something ran in it or not.
     void touch() { touched_ = true; }
-    std::size_t processes = 0;  ///< watched ones that were in it in this tick
-    bool active = false;        ///< some of them ran in this tick, or may have
+    std::size_t processes = 0;    ///< watched ones that were in it in this tick
+    bool active = false;          ///< some of them ran in this tick, or may have
+    bool told_of_writes = false;  ///< touch() is called when somebody writes to its limits
 
 private:
     CgroupId id_;

@@ -405,16 +405,33 @@ TEST_CASE("what others do in a quiet cgroup whose Go processes sleep is seen wit
     CHECK(service.state() != seen);
 }
 
-TEST_CASE("a cgroup that was written to is read again though nothing ran in it") {
+TEST_CASE("a cgroup that is touched is read again though nothing ran in it") {
     CalmService service;
     for (int i = 0; i < 3; ++i) service.tick();
-    service.host.tree.write("cgroup/svc/memory.high", "2000000\n");
-    CHECK(quantity(service.state()->signals, Signal::cg_memory_high) == bytes(unlimited_value));
+    service.host.tree.write("cgroup/svc/memory.current", "2000000\n");
+    CHECK(quantity(service.state()->signals, Signal::cg_memory_current) == bytes(1000000));
     service.observer->touch(service.id);
     service.observer->touch(CgroupId{service.id.inode + 1});  // one that nobody watches is no matter
     const auto read = service.state();
-    CHECK(quantity(read->signals, Signal::cg_memory_high) == bytes(2000000));
+    CHECK(quantity(read->signals, Signal::cg_memory_current) == bytes(2000000));
     CHECK(service.state() == read);
+}
+
+TEST_CASE("a limit that somebody sets on a quiet cgroup is seen in the next tick, by its processes, too") {
+    CalmService service;
+    for (int i = 0; i < 3; ++i) service.tick();
+    const auto quiet = service.state();
+    CHECK(service.state() == quiet);
+    service.host.tree.write("cgroup/svc/cpu.max", "120000 100000\n");
+    const auto snapshot = service.tick();
+    const auto limited = snapshot->cgroups.at(service.id);
+    CHECK(quantity(limited->signals, Signal::cg_cpu_quota) == count(1.2));
+    CHECK(snapshot->processes.begin()->second->read_at == limited->read_at);
+    CHECK(service.state() == limited);
+    // What the kernel writes is no setting, and neither is a PSI trigger.
+    service.host.tree.write("cgroup/svc/memory.events", "high 15\nmax 6\noom_kill 1\n");
+    service.host.tree.write("cgroup/svc/memory.pressure", "some 150000 1000000");
+    CHECK(service.state() == limited);
 }
 
 TEST_CASE("the sysctls that somebody named are in the Snapshot") {
