@@ -59,7 +59,10 @@ enum gt_errno {
 	GT_ERRNOS
 };
 
-/* Time in the kernel with the time off the CPU taken out; counted in windows, for syscall.jitter. */
+/*
+ * For syscall.jitter, in windows: the time in the kernel with the time off the CPU taken out, as what has to be added
+ * (modulo 2^64) to `window`, which is right already for each call that never left its CPU.
+ */
 struct gt_jitter {
 	__u64 count;
 	__u64 sum_ns;
@@ -102,7 +105,7 @@ struct gt_slot {
 	struct gt_hist epoll_wake;
 	struct gt_hist netpoll_sleep;
 	struct gt_hist timer_late;
-	struct gt_hist runq;
+	struct gt_hist runq;                 /* of all waits for a CPU but those in epoll_wake */
 	struct gt_hist netpoll_wait;         /* from data arriving at a socket to the process reading it */
 	struct gt_hist connect_time;         /* of TCP connects that succeeded */
 	struct gt_hist lifetime;             /* of TCP connections that were seen to begin and to end */

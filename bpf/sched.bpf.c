@@ -7,7 +7,7 @@
  * A blocked call is counted by its sleeps: without a probe at the call's entry two sleeps of one call cannot be told
  * from two calls, so syscall.<class> has segments here, and a call made of many short sleeps only shows in a window.
  */
-#include "threads.h"
+#include "entered.h"
 
 char LICENSE[] SEC("license") = "Dual BSD/GPL";
 
@@ -33,7 +33,8 @@ static __always_inline __u32 epoll_timeout(struct gt_call *call)
 	return (int)call->timeout > 0 && (int)call->timeout < LONGEST_TIMEOUT_S * 1000 ? (__u32)call->timeout * 1000U : 0;
 }
 
-static __always_inline void switch_out(struct gt_shared *state, struct task_struct *task, bool preempt, __u64 now)
+static __always_inline void switch_out(struct gt_shared *state, struct task_struct *task, struct gt_entered *call_here,
+				       bool preempt, __u64 now)
 {
 	unsigned int task_is = task_state(task);
 	struct gt_call call = {};
@@ -45,6 +46,8 @@ static __always_inline void switch_out(struct gt_shared *state, struct task_stru
 	thread = gt_thread_of(state, GT_OBJECT_SCHED, (__u32)task->tgid, (__u32)task->pid);
 	if (!thread)
 		return;
+	if (call_here && call_here->tid == (__u32)task->pid)
+		gt_enter_thread(thread, call_here);
 	/* It leaves again, and nobody saw it come: some kernels run no program while certain tasks are current. */
 	if (thread->out_ns && thread->generation == (__u16)state->scheduler_generation)
 		gt_drop(state, GT_OBJECT_SCHED, GT_DROP_STALE);
@@ -79,21 +82,22 @@ static __always_inline void came_from_sleep(struct gt_shared *state, struct gt_c
 	} /* else the wake-up raced with the switch: ready at once */
 	waited = now - ready;
 	slept = ready - out;
-	gt_record_own(to.own, &to.slot->runq, waited);
-	if (thread->out != GT_OUT_EPOLL)
-		return;
-	gt_record_own(to.own, &to.slot->netpoll_sleep, slept);
-	if (timeout && slept + TIMER_SLACK_NS >= timeout)
+	if (thread->out == GT_OUT_EPOLL) {
+		gt_record_own(to.own, &to.slot->netpoll_sleep, slept);
+		if (!timeout || slept + TIMER_SLACK_NS < timeout) {
+			gt_record_own(to.own, &to.slot->epoll_wake, waited);
+			return;
+		}
 		gt_record_own(to.own, &to.slot->timer_late, now - out > timeout ? now - out - timeout : 0);
-	else
-		gt_record_own(to.own, &to.slot->epoll_wake, waited);
+	}
+	gt_record_own(to.own, &to.slot->runq, waited);
 }
 
-static __always_inline void switch_in(struct gt_shared *state, struct task_struct *task, __u64 now)
+static __always_inline void switch_in(struct gt_shared *state, struct task_struct *task, __u32 cpu, __u64 now)
 {
 	struct gt_thread *thread;
 	struct gt_counters to;
-	__u32 cpu, blocked;
+	__u32 blocked;
 	__u64 out, gone;
 
 	if (task->flags & PF_EXITING)
@@ -101,11 +105,10 @@ static __always_inline void switch_in(struct gt_shared *state, struct task_struc
 	thread = gt_thread_of(state, GT_OBJECT_SCHED, (__u32)task->tgid, (__u32)task->pid);
 	if (!thread)
 		return;
-	to = gt_counters_of(state, thread);
+	to = gt_counters_of(state, thread->slot, cpu);
 	if (!to.slot)
 		return;
 	gt_count(to.own, &to.slot->switches, 1);
-	cpu = bpf_get_smp_processor_id();
 	if (thread->cpu != cpu) {
 		if (thread->cpu != GT_NO_CPU)
 			gt_count(to.own, &to.slot->migrations, 1);
@@ -132,7 +135,9 @@ SEC("tp_btf/sched_switch")
 int BPF_PROG(sched_switch, bool preempt, struct task_struct *prev, struct task_struct *next)
 {
 	struct gt_shared *state = gt_shared_state();
+	struct gt_entered *call_here;
 	bool out, in;
+	__u32 cpu;
 	__u64 now;
 
 	if (!state)
@@ -142,10 +147,14 @@ int BPF_PROG(sched_switch, bool preempt, struct task_struct *prev, struct task_s
 	if (!out && !in)
 		return 0;
 	now = bpf_ktime_get_ns();
+	cpu = bpf_get_smp_processor_id();
+	call_here = gt_entered_on(cpu);
 	if (out)
-		switch_out(state, prev, preempt, now);
+		switch_out(state, prev, call_here, preempt, now);
+	if (call_here)
+		call_here->tid = 0;
 	if (in)
-		switch_in(state, next, now);
+		switch_in(state, next, cpu, now);
 	return 0;
 }
 

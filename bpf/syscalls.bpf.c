@@ -4,8 +4,8 @@
  * task of the host takes the slow way into the kernel. A call counts when both its entry and its exit fell into one
  * window; calls of GT_BLOCKED_NS and more are left to the scheduler's tier, but for the time they took on the CPU.
  */
+#include "entered.h"
 #include "errnos.h"
-#include "threads.h"
 
 char LICENSE[] SEC("license") = "Dual BSD/GPL";
 
@@ -26,28 +26,52 @@ static __always_inline bool has_zero_timeout(long number, struct pt_regs *regs)
 	return time[0] == 0 && time[1] == 0;
 }
 
+/* Makes the place that of the process that runs. False: nobody watches it any more. */
+static __always_inline bool enter_process(struct gt_shared *state, struct gt_entered *here, __u32 tgid)
+{
+	struct gt_watch *watch;
+
+	if (here->tgid == tgid && gt_is_leased(state, here->slot, here->lease))
+		return true;
+	watch = bpf_map_lookup_elem(&watched, &tgid);
+	if (!watch)
+		return false;
+	here->tgid = tgid;
+	here->slot = watch->slot;
+	here->lease = watch->lease;
+	return true;
+}
+
 SEC("tp_btf/sys_enter")
 int BPF_PROG(sys_enter, struct pt_regs *regs, long id)
 {
 	__u64 ids = bpf_get_current_pid_tgid();
 	struct gt_shared *state = gt_shared_state();
-	struct gt_thread *thread;
+	struct gt_entered *here;
 
 	if (!state || !gt_is_watched(state, (__u32)(ids >> 32)))
 		return 0;
-	thread = gt_thread_of(state, GT_OBJECT_SYSCALLS, (__u32)(ids >> 32), (__u32)ids);
-	if (!thread)
+	here = gt_entered_on(bpf_get_smp_processor_id());
+	if (!here)
 		return 0;
+	here->tid = 0;
 	/* -1: seccomp or a tracer took the call away. 32-bit calls have other numbers. */
-	if (id < 0 || gt_is_compat(regs)) {
-		thread->window = 0;
+	if (id < 0 || gt_is_compat(regs) || !enter_process(state, here, (__u32)(ids >> 32)))
 		return 0;
+	here->number = id < 512 ? (__u16)id : 511;
+	here->zero_timeout = has_zero_timeout(id, regs);
+	here->window = (__u16)state->window_generation;
+	here->enter_ns = bpf_ktime_get_ns();
+	if (state->scheduler_generation) {
+		here->tid = (__u32)ids;
+	} else {
+		/* Nobody would take the stamp along when the thread is switched out. */
+		struct gt_thread *thread =
+			gt_thread_of(state, GT_OBJECT_SYSCALLS, (__u32)(ids >> 32), (__u32)ids);
+
+		if (thread)
+			gt_enter_thread(thread, here);
 	}
-	thread->number = id < 512 ? (__u32)id : 511;
-	thread->zero_timeout = has_zero_timeout(id, regs);
-	thread->off_ns = 0;
-	thread->window = (__u16)state->window_generation;
-	thread->enter_ns = bpf_ktime_get_ns();
 	return 0;
 }
 
@@ -82,31 +106,90 @@ static __always_inline void count_poll(struct gt_counters to, bool zero_timeout,
 		gt_count(to.own, &to.slot->polls.empty[kind], 1);
 }
 
+/* A call that has ended. */
+struct gt_left {
+	__u64 took_ns;
+	__u64 number;
+	__u32 slot;
+	bool zero_timeout;
+	bool stayed; /* on its CPU all the time */
+	__u64 off_ns;
+};
+
+/* False: it began before the window opened, or is nobody's that is watched now. */
+static __always_inline bool leave(struct gt_shared *state, __u32 cpu, __u64 ids, struct gt_left *call)
+{
+	struct gt_entered *here = gt_entered_on(cpu);
+	__u16 window = (__u16)state->window_generation;
+	__u32 tid = (__u32)ids;
+	struct gt_thread *thread;
+
+	if (here && here->tid == tid) {
+		here->tid = 0;
+		if (here->window != window || !gt_is_leased(state, here->slot, here->lease))
+			return false;
+		call->took_ns = bpf_ktime_get_ns() - here->enter_ns;
+		call->number = here->number;
+		call->slot = here->slot;
+		call->zero_timeout = here->zero_timeout;
+		call->stayed = true;
+		return true;
+	}
+	if (!gt_is_watched(state, (__u32)(ids >> 32)))
+		return false;
+	thread = bpf_map_lookup_elem(&threads, &tid);
+	if (!thread || !thread->window || thread->window != window)
+		return false;
+	thread->window = 0;
+	if (thread->tgid != (__u32)(ids >> 32) || !gt_is_leased(state, thread->slot, thread->lease))
+		return false;
+	call->took_ns = bpf_ktime_get_ns() - thread->enter_ns;
+	call->number = thread->number;
+	call->slot = thread->slot;
+	call->zero_timeout = thread->zero_timeout;
+	call->off_ns = thread->off_ns;
+	return true;
+}
+
+/* What gt_jitter has to add to the histogram: the time on the CPU instead of the whole. */
+static __always_inline void correct_jitter(bool own, struct gt_jitter *jitter, bool counted, __u64 took, __u64 off)
+{
+	__u64 whole = took >> GT_SQUARE_SHIFT, on = took > off ? took - off : 0, scaled = on >> GT_SQUARE_SHIFT;
+
+	if (!counted)
+		gt_count(own, &jitter->count, 1);
+	gt_count(own, &jitter->sum_ns, counted ? on - took : on);
+	gt_count(own, &jitter->sum_sq, counted ? scaled * scaled - whole * whole : scaled * scaled);
+}
+
+/* Takes out again what the histogram has of a call whose time off the CPU nobody knows. */
+static __always_inline void leave_out_of_jitter(bool own, struct gt_jitter *jitter, __u64 took)
+{
+	__u64 whole = took >> GT_SQUARE_SHIFT;
+
+	gt_count(own, &jitter->count, -1ULL);
+	gt_count(own, &jitter->sum_ns, 0 - took);
+	gt_count(own, &jitter->sum_sq, 0 - whole * whole);
+}
+
 SEC("tp_btf/sys_exit")
 int BPF_PROG(sys_exit, struct pt_regs *regs, long result)
 {
-	__u64 ids = bpf_get_current_pid_tgid(), took, off, class;
+	__u64 ids = bpf_get_current_pid_tgid(), class;
 	struct gt_shared *state = gt_shared_state();
-	__u32 tid = (__u32)ids;
+	struct gt_left call = {};
 	struct gt_jitter *jitter;
 	struct gt_short_hist *window;
-	struct gt_thread *thread;
+	__u32 cpu = bpf_get_smp_processor_id();
 	struct gt_counters to;
+	bool counted;
 
-	if (!state || !gt_is_watched(state, (__u32)(ids >> 32)))
+	if (!state || !leave(state, cpu, ids, &call))
 		return 0;
-	thread = bpf_map_lookup_elem(&threads, &tid);
-	/* No entry stamp of this window: the call began before it opened. */
-	if (!thread || !thread->window || thread->window != (__u16)state->window_generation)
-		return 0;
-	thread->window = 0;
-	if (thread->tgid != (__u32)(ids >> 32) || state->lease[thread->slot & (GT_MAX_SLOTS - 1)] != thread->lease)
-		return 0;
-	to = gt_counters_of(state, thread);
+	to = gt_counters_of(state, call.slot, cpu);
 	if (!to.slot)
 		return 0;
-	took = bpf_ktime_get_ns() - thread->enter_ns;
-	class = gt_class_of(thread->number);
+	class = gt_class_of(call.number);
 	/*
 	 * One register of 64 bits that is looked at and then used: the verifier of 5.10 does not carry bounds over to
 	 * 32-bit copies, nor through the stack (kernel/bpf/verifier.c, check_alu_op and check_stack_write).
@@ -117,24 +200,19 @@ int BPF_PROG(sys_exit, struct pt_regs *regs, long result)
 	window = &to.slot->window[class];
 	jitter = &to.slot->jitter[class];
 	asm volatile("" : "+r"(window), "+r"(jitter));
-	if (took < GT_BLOCKED_NS)
-		gt_record_short(to.own, window, took);
-	/* Without the scheduler's programs nobody knows the time off the CPU, and there is no jitter. */
-	if (state->scheduler_generation) {
-		__u64 scaled;
-
-		off = thread->off_ns;
-		took = took > off ? took - off : 0;
-		scaled = took >> GT_SQUARE_SHIFT;
-		gt_count(to.own, &jitter->count, 1);
-		gt_count(to.own, &jitter->sum_ns, took);
-		gt_count(to.own, &jitter->sum_sq, scaled * scaled);
-	}
-	if (gt_is_epoll(thread->number))
-		count_poll(to, thread->zero_timeout, result);
+	counted = call.took_ns < GT_BLOCKED_NS;
+	if (counted)
+		gt_record_short(to.own, window, call.took_ns);
+	if (!state->scheduler_generation) {
+		if (counted)
+			leave_out_of_jitter(to.own, jitter, call.took_ns);
+	} else if (!call.stayed || !counted)
+		correct_jitter(to.own, jitter, counted, call.took_ns, call.off_ns);
+	if (gt_is_epoll(call.number))
+		count_poll(to, call.zero_timeout, result);
 	if (result < 0 && result >= -4095)
 		count_errno(state, to, class, -result);
-	else if (thread->number == GT_NR_GETSOCKOPT && result == 0)
+	else if (call.number == GT_NR_GETSOCKOPT && result == 0)
 		count_socket_error(state, to, regs);
 	return 0;
 }

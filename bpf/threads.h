@@ -26,7 +26,7 @@ enum gt_out {
 struct gt_thread {
 	__u64 out_ns;       /* switched out at; 0: running, or not seen leaving */
 	__u64 wake_ns;      /* last sched_waking, sleeping or not */
-	__u64 enter_ns;     /* entered its system call at */
+	__u64 enter_ns;     /* entered its system call at, when it has left the CPU in it (entered.h) */
 	__u64 off_ns;       /* off the CPU since then */
 	__u32 tgid;
 	__u32 lease;
@@ -159,6 +159,12 @@ static __always_inline void gt_record_blocked(bool own, struct gt_blocked_hist *
 		gt_record_in(own, &hist->buckets[bucket], &hist->sum_ns, &hist->sum_sq, &hist->max_ns, ns);
 }
 
+/* Whether the process that was given the slot under this lease still holds it. */
+static __always_inline bool gt_is_leased(struct gt_shared *state, __u32 slot, __u32 lease)
+{
+	return state->lease[slot & (GT_MAX_SLOTS - 1)] == lease;
+}
+
 /*
  * The thread's entry, made when there is none or when it was made under another lease. NULL: its process is not
  * watched any more, or there is no place (counted).
@@ -169,7 +175,7 @@ static __always_inline struct gt_thread *gt_thread_of(struct gt_shared *state, e
 	struct gt_thread fresh = {};
 	struct gt_watch *watch;
 
-	if (thread && thread->tgid == tgid && state->lease[thread->slot & (GT_MAX_SLOTS - 1)] == thread->lease)
+	if (thread && thread->tgid == tgid && gt_is_leased(state, thread->slot, thread->lease))
 		return thread;
 	watch = bpf_map_lookup_elem(&watched, &tgid);
 	if (!watch)
@@ -209,16 +215,16 @@ static __always_inline struct gt_slot *gt_slot_of_current(void)
  * For programs of one tracepoint that cannot interrupt themselves on one CPU: two of them must not write to the same
  * counters (sched_switch runs with interrupts off, sys_exit without preemption or is left out when it would nest).
  */
-static __always_inline struct gt_counters gt_counters_of(struct gt_shared *state, struct gt_thread *thread)
+static __always_inline struct gt_counters gt_counters_of(struct gt_shared *state, __u32 slot, __u32 cpu)
 {
 	struct gt_counters counters = {};
-	__u32 index = state->copies[thread->slot & (GT_MAX_SLOTS - 1)], cpu = bpf_get_smp_processor_id();
+	__u32 index = state->copies[slot & (GT_MAX_SLOTS - 1)];
 
 	if (index && cpu < state->cpus) {
 		index += cpu;
 		counters.own = true;
 	} else
-		index = thread->slot;
+		index = slot;
 	counters.slot = bpf_map_lookup_elem(&slots, &index);
 	return counters;
 }

@@ -169,6 +169,8 @@ void Daemon::Impl::stop() {
     tick_timer_.reset();
     open_timer_.reset();
     close_timer_.reset();
+    interrupts_open_timer_.reset();
+    interrupts_close_timer_.reset();
     scheduler_timers_.reset();
     socket_timers_.reset();
     pressure_.reset();

@@ -72,7 +72,7 @@ private:
     void tell_clock_steps();
     void take_foreign_writes();
     void open_window();
-    void close_window();
+    void open_interrupts();
     void plan_probes();
     struct PartTimers {
         EventSource resume, pause;
@@ -81,7 +81,8 @@ private:
             pause.reset();
         }
     };
-    void schedule(PartTime part, double share, PartTimers& timers, MonoTime now);
+    void schedule(PartTime part, double share, PartTimers& timers, MonoTime now,
+                  const std::optional<WindowSchedule::Window>& window);
     [[nodiscard]] ProbeBudget probe_budget() const;
     void on_probe_event(const ProbeEvent& event);
     void rescan_if_blind();
@@ -143,6 +144,7 @@ private:
 
     PartTimers scheduler_timers_, socket_timers_;
     EventSource tick_timer_, open_timer_, close_timer_, reload_timer_, end_timer_;
+    EventSource interrupts_open_timer_, interrupts_close_timer_;
     EventSource clock_source_, probe_source_, sysctl_source_, inspector_source_, engine_source_, history_source_,
         files_source_, outside_source_;
     EventSource term_source_, int_source_, hup_source_;

@@ -31,23 +31,32 @@ void Daemon::Impl::schedule_tick() {
 
     if (!probes_ || stopping_) return;
     const ProbePlan& plan = governor_.current();
-    schedule(PartTime::scheduler, plan.scheduler, scheduler_timers_, now);
-    schedule(PartTime::sockets, plan.sockets, socket_timers_, now);
-    if (!windows_can_open_ || plan.window <= Duration::zero() || ++ticks_ % plan.every != 0) return;
-    const auto window = windows_.next(now, next_tick_ - now, plan.window);
-    auto open = loop_.at(window.open, [this] { open_window(); });
-    auto close = loop_.at(window.close, [this] { close_window(); });
-    if (open) open_timer_ = std::move(*open);
-    if (close) close_timer_ = std::move(*close);
+    schedule(PartTime::scheduler, plan.scheduler, scheduler_timers_, now, std::nullopt);
+    if (!windows_can_open_ || plan.window <= Duration::zero() || ++ticks_ % plan.every != 0)
+        return schedule(PartTime::sockets, plan.sockets, socket_timers_, now, std::nullopt);
+    // One after the other, so that nobody pays for both at a time; the one of system calls last, since it ends a sample
+    // of what both cost (Probes::open_interrupts).
+    const auto windows = windows_.next_two(now, next_tick_ - now, plan.window);
+    const auto at = [this](EventSource& timer, MonoTime when, auto what) {
+        if (auto set = loop_.at(when, std::move(what))) timer = std::move(*set);
+    };
+    at(interrupts_open_timer_, windows.first.open, [this] { open_interrupts(); });
+    at(interrupts_close_timer_, windows.first.close, [this] { probes_->close_interrupts(); });
+    at(open_timer_, windows.second.open, [this] { open_window(); });
+    at(close_timer_, windows.second.close, [this] { probes_->close_window(); });
+    schedule(PartTime::sockets, plan.sockets, socket_timers_, now, windows.whole());
 }
 
-/// Attached all the time, or for the part of each tick that the budget allows, at a random offset like the windows.
-void Daemon::Impl::schedule(PartTime part, double share, PartTimers& timers, MonoTime now) {
+/// Attached all the time, or for the part of each tick that the budget allows, at a random offset like the windows,
+/// and not while `window` is open.
+void Daemon::Impl::schedule(PartTime part, double share, PartTimers& timers, MonoTime now,
+                            const std::optional<WindowSchedule::Window>& window) {
     timers.reset();
     if (share >= 1) return probes_->resume(part);
     probes_->pause(part);
     const Duration length = next_tick_ - now;
-    const auto seen = windows_.next(now, length, from_seconds(seconds(length) * share));
+    const Duration wanted = from_seconds(seconds(length) * share);
+    const auto seen = window ? windows_.beside(*window, now, length, wanted) : windows_.next(now, length, wanted);
     auto resume = loop_.at(seen.open, [this, part] { probes_->resume(part); });
     auto pause = loop_.at(seen.close, [this, part] { probes_->pause(part); });
     if (resume && pause) {
@@ -76,13 +85,10 @@ ProbeBudget Daemon::Impl::probe_budget() const {
 void Daemon::Impl::open_window() {
     if (stopping_) return;
     if (const auto opened = probes_->open_window(); !opened) log_warning("{}", to_string(opened.error()));
-    // Within the same window, and within its budget: an idle host is not woken once more.
-    if (probes_->window_open()) probes_->open_interrupts();
 }
 
-void Daemon::Impl::close_window() {
-    probes_->close_interrupts();
-    probes_->close_window();
+void Daemon::Impl::open_interrupts() {
+    if (!stopping_) probes_->open_interrupts();
 }
 
 void Daemon::Impl::on_probe_event(const ProbeEvent& event) {

@@ -1,4 +1,4 @@
-// When in a tick the system-call windows are open: at a random offset, so that work that repeats with the
+// When in a tick the windows are open: at a random offset, so that work that repeats with the
 // tick is neither always seen nor always missed.
 #pragma once
 
@@ -22,6 +22,33 @@ public:
         const Duration room = length - open_for - length / 20;  // a margin, so that a late close is still in time
         std::uniform_int_distribution<Duration::rep> offset(0, std::max<Duration::rep>(room.count(), 0));
         const MonoTime open = tick + Duration(offset(random_));
+        return {open, open + open_for};
+    }
+
+    /// One window after the other, both of `wanted` as next() has it; both at once in a tick that has no room for two.
+    struct Pair {
+        Window first{}, second{};
+        [[nodiscard]] Window whole() const { return {first.open, second.close}; }
+    };
+    Pair next_two(MonoTime tick, Duration length, Duration wanted) {
+        if (4 * wanted > length) {
+            const Window both = next(tick, length, wanted);
+            return {both, both};
+        }
+        const Window whole = next(tick, length, 2 * wanted);
+        const MonoTime middle = whole.open + wanted;
+        return {{whole.open, middle}, {middle, whole.close}};
+    }
+    /// A time of `wanted` that does not meet `taken`, of the same [tick, tick + length): within what is longer of the
+    /// time before it and of that after it, and shorter than wanted when it does not fit there.
+    Window beside(const Window& taken, MonoTime tick, Duration length, Duration wanted) {
+        const MonoTime last = tick + length - length / 20;
+        const bool after = last - taken.close >= taken.open - tick;
+        const MonoTime from = after ? taken.close : tick;
+        const Duration room = (after ? last : taken.open) - from;
+        const Duration open_for = std::clamp(wanted, Duration::zero(), room);
+        std::uniform_int_distribution<Duration::rep> offset(0, (room - open_for).count());
+        const MonoTime open = from + Duration(offset(random_));
         return {open, open + open_for};
     }
 

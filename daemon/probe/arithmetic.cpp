@@ -56,6 +56,22 @@ Distribution gained_of(const Histogram& now, const Histogram& before, std::size_
     return result;
 }
 
+/// The histogram's sums, corrected. A program may have written the one and not yet the other: then it is none, and the
+/// next difference has both.
+SlotDelta::Jitter jitter_of(const gt_short_hist& now, const gt_short_hist& before, const gt_jitter& corrected,
+                            const gt_jitter& corrected_before) {
+    std::uint64_t count = gained(corrected.count, corrected_before.count);
+    for (std::size_t i = 0; i < std::size(now.buckets); ++i)
+        count += static_cast<std::uint32_t>(now.buckets[i] - before.buckets[i]);
+    const auto sum = static_cast<std::int64_t>(gained(now.sum_ns, before.sum_ns) +
+                                               gained(corrected.sum_ns, corrected_before.sum_ns));
+    const auto squares = static_cast<std::int64_t>(gained(now.sum_sq, before.sum_sq) +
+                                                   gained(corrected.sum_sq, corrected_before.sum_sq));
+    if (static_cast<std::int64_t>(count) <= 0 || sum < 0 || squares < 0) return {};
+    return {static_cast<double>(count), static_cast<double>(sum) * second_per_nanosecond,
+            static_cast<double>(squares) * squared_unit};
+}
+
 }  // namespace
 
 Distribution difference(const gt_hist& now, const gt_hist& before, std::uint64_t max_ns) {
@@ -71,6 +87,7 @@ SlotDelta difference(const gt_slot& now, const gt_slot& before) {
     delta.netpoll_sleep = hist(now.netpoll_sleep, before.netpoll_sleep);
     delta.timer_late = hist(now.timer_late, before.timer_late);
     delta.runq = hist(now.runq, before.runq);
+    delta.runq.add(delta.epoll_wake);
     delta.netpoll_wait = hist(now.netpoll_wait, before.netpoll_wait);
     delta.tcp.connect_time = hist(now.connect_time, before.connect_time);
     delta.tcp.lifetime = hist(now.lifetime, before.lifetime);
@@ -85,11 +102,7 @@ SlotDelta difference(const gt_slot& now, const gt_slot& before) {
     for (std::size_t i = 0; i < GT_CLASSES; ++i) {
         delta.blocked[i] = gained_of(now.blocked[i], before.blocked[i], GT_BLOCKED_FIRST, now.blocked[i].max_ns);
         delta.window[i] = gained_of(now.window[i], before.window[i], 0, now.window[i].max_ns);
-        delta.jitter[i].count = static_cast<double>(gained(now.jitter[i].count, before.jitter[i].count));
-        delta.jitter[i].sum =
-            static_cast<double>(gained(now.jitter[i].sum_ns, before.jitter[i].sum_ns)) * second_per_nanosecond;
-        delta.jitter[i].sum_of_squares =
-            static_cast<double>(gained(now.jitter[i].sum_sq, before.jitter[i].sum_sq)) * squared_unit;
+        delta.jitter[i] = jitter_of(now.window[i], before.window[i], now.jitter[i], before.jitter[i]);
     }
     for (std::size_t i = 0; i < GT_ERRNOS; ++i) delta.failed[i] = gained(now.failed[i], before.failed[i]);
     for (std::size_t i = 0; i < 2; ++i) {

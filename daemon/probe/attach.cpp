@@ -65,10 +65,10 @@ void LoadedProbes::pause(PartTime part) {
     PartTimeGroup& programs = group(part);
     if (programs.paused || !attached_time(part).is_open()) return;
     programs.paused = true;
-    if (part == PartTime::scheduler)
-        detach_scheduler();
-    else
-        detach_sockets();
+    if (part == PartTime::sockets) return detach_sockets();
+    detach_scheduler();
+    // Nobody takes the stamps of the calls that are under way along when their threads leave the CPU.
+    if (attachment_.windows.is_open()) void_entries();
 }
 
 const OpenTime& LoadedProbes::attached_time(PartTime part) const {

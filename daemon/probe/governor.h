@@ -53,8 +53,8 @@ public:
     /// A window is never shorter than what gives a value (least_exposure), rather less frequent. At least a fifth of
     /// the budget is left to the windows: when the programs of context switches alone would take more than the rest,
     /// they are attached for a part of each tick; those of sockets get what is left then (where data comes so often
-    /// that they are dear, a small part of the time still sees thousands of arrivals). Windows that are off are tried
-    /// again after ten minutes.
+    /// that they are dear, a small part of the time still sees thousands of arrivals), outside the windows. Windows
+    /// that are off are tried again after ten minutes.
     const ProbePlan& plan(MonoTime now, Duration tick, const ProbeCosts& costs, const ProcessCosts& process);
     [[nodiscard]] const ProbePlan& current() const { return plan_; }
     [[nodiscard]] double budget() const { return budget_; }

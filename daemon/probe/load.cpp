@@ -82,13 +82,13 @@ void LoadedProbes::load_objects() {
             continue;
         }
         const BpfObjectSource source{object_names[i], elf_of(i), static_cast<std::uint32_t>(options_.max_processes),
-                                     counters(), shared_maps};
+                                     counters(),      cpus_,     shared_maps};
         auto object = BpfObject::load(source, features_);
         if (!object) {
             refused_[i] = to_string(object.error());  // for reports(): who starts us tells it once, not for each
             continue;
         }
-        for (const char* map : {"shared", "watched", "threads", "slots", "sockets"})
+        for (const char* map : {"shared", "watched", "threads", "slots", "sockets", "entered"})
             if (const int fd = object->map_fd(map); fd >= 0) shared_maps.try_emplace(map, fd);
         objects_[i] = std::move(*object);
     }

@@ -91,6 +91,7 @@ private:
     [[nodiscard]] ProbeReport report_of_calls() const;
     void attach_memory();
     void attach_swap();
+    void sample_window(MonoTime now);
     void try_window();
     void try_interrupts();
     void refuse_all(const std::string& reason);

@@ -35,6 +35,8 @@ Opened open_object(const BpfObjectSource& source) {
             bpf_map__set_max_entries(map, source.counters);
         else if (name == "watched")
             bpf_map__set_max_entries(map, source.slots);
+        else if (name == "entered")
+            bpf_map__set_max_entries(map, source.cpus);
     }
     return object;
 }

@@ -32,6 +32,7 @@ struct BpfObjectSource {
     std::span<const std::byte> elf{};
     std::uint32_t slots = 0;            ///< entries of the map `watched`
     std::uint32_t counters = 0;         ///< entries of the map `slots`: with the copies for each CPU
+    std::uint32_t cpus = 1;             ///< entries of the map `entered`
     std::map<std::string, int> maps{};  ///< maps that exist already: name → fd
     unsigned attach_type = 0;  ///< expected one of all programs (enum bpf_attach_type); 0: as their sections say
 };

@@ -158,7 +158,8 @@ public:
     virtual Status open_window() = 0;
     virtual void close_window() = 0;
     [[nodiscard]] virtual bool window_open() const = 0;
-    /// The same for what looks at interrupts, of the whole host; what cannot be attached is in reports().
+    /// The same for what looks at interrupts, of the whole host; what cannot be attached is in reports(). A sample of
+    /// costs has both windows when this one opens first, or while the other is open.
     virtual void open_interrupts() = 0;
     virtual void close_interrupts() = 0;
 

@@ -28,8 +28,13 @@ Status LoadedProbes::open_window() {
     }
     const MonoTime now = MonoClock::now();
     attachment_.windows.open(now);
-    if (sample_next_window_) window_costs_.begin(attachment_.windows.total(now));
+    sample_window(now);
     return {};
+}
+
+/// Of both windows, whichever opens first; the one of system calls ends it. Nothing happens when it has begun already.
+void LoadedProbes::sample_window(MonoTime now) {
+    if (sample_next_window_) window_costs_.begin(attachment_.windows.total(now));
 }
 
 void LoadedProbes::close_window() {
@@ -55,7 +60,9 @@ void LoadedProbes::open_interrupts() {
     // What the kernel refuses is in reports(), and its signals are absent: the others are seen without it.
     for (const auto& program : object->programs())
         if (auto status = object->attach(program.name); !status) log_debug("{}", to_string(status.error()));
-    attachment_.interrupts.open(MonoClock::now());
+    const MonoTime now = MonoClock::now();
+    attachment_.interrupts.open(now);
+    sample_window(now);
 }
 
 void LoadedProbes::close_interrupts() {

@@ -10,7 +10,7 @@
 namespace gotuned::bench {
 namespace {
 
-enum class Seen : unsigned char { scheduler, sockets, all };
+enum class Seen : unsigned char { scheduler, sockets, calls, interrupts };
 
 class AttachedProbes final : public Attached {
 public:
@@ -18,6 +18,7 @@ public:
     AttachedProbes(const AttachedProbes&) = delete;
     AttachedProbes& operator=(const AttachedProbes&) = delete;
     ~AttachedProbes() override {
+        probes_.close_interrupts();
         probes_.close_window();
         probes_.detach();
     }
@@ -46,7 +47,10 @@ ProbeOptions options() {
 /// The daemon's probes, with one process that is watched.
 class WatchingProbes {
 public:
-    explicit WatchingProbes(ProcessId watched) : watched_(watched) { probes_.detach(); }
+    WatchingProbes(ProcessId watched, bool sockets_in_windows)
+        : watched_(watched), sockets_in_windows_(sockets_in_windows) {
+        probes_.detach();
+    }
 
     Result<std::unique_ptr<Attached>> attach(Seen seen) {
         probes_.attach();
@@ -55,10 +59,12 @@ public:
             if (!report.attached && !may_be_missing(report))
                 return fail("cannot attach " + report.probe + ": " + report.reason);
         if (const Status done = probes_.watch(watched_); !done) return fail(done.error());
-        if (seen == Seen::scheduler) probes_.pause(PartTime::sockets);
-        if (seen == Seen::all) {
+        const bool window = seen == Seen::calls || seen == Seen::interrupts;
+        if (seen == Seen::scheduler || (window && !sockets_in_windows_)) probes_.pause(PartTime::sockets);
+        if (seen == Seen::calls) {
             if (const Status done = probes_.open_window(); !done) return fail(done.error());
         }
+        if (seen == Seen::interrupts) probes_.open_interrupts();
         // As it is after the daemon's first tick: a busy process counts into copies of its slot.
         std::this_thread::sleep_for(std::chrono::milliseconds(15));
         (void)probes_.take(watched_, MonoClock::now());
@@ -68,6 +74,7 @@ public:
 
 private:
     ProcessId watched_;
+    bool sockets_in_windows_;
     LoadedProbes probes_{options()};
 };
 
@@ -86,9 +93,13 @@ std::string_view to_string(Condition condition) {
         case Condition::sockets_neighbour:
             return "sockets too, neighbour";
         case Condition::full_watched:
-            return "all windows open, watched";
+            return "window of system calls, watched";
         case Condition::full_neighbour:
-            return "all windows open, neighbour";
+            return "window of system calls, neighbour";
+        case Condition::interrupts_watched:
+            return "window of interrupts, watched";
+        case Condition::interrupts_neighbour:
+            return "window of interrupts, neighbour";
         case Condition::floor:
             return "floor: empty sys_enter and sys_exit";
     }
@@ -96,7 +107,8 @@ std::string_view to_string(Condition condition) {
 }
 
 struct ProgramSets::Loaded {
-    Loaded(ProcessId server, ProcessId neighbour) : watched(server), beside(neighbour) {}
+    Loaded(ProcessId server, ProcessId neighbour, bool sockets_in_windows)
+        : watched(server, sockets_in_windows), beside(neighbour, sockets_in_windows) {}
     Loaded(const Loaded&) = delete;
     Loaded& operator=(const Loaded&) = delete;
     ~Loaded() {
@@ -107,8 +119,8 @@ struct ProgramSets::Loaded {
     floor_bpf* floor = nullptr;
 };
 
-ProgramSets::ProgramSets(ProcessId server, ProcessId neighbour)
-    : loaded_(std::make_unique<Loaded>(server, neighbour)) {}
+ProgramSets::ProgramSets(ProcessId server, ProcessId neighbour, bool sockets_in_windows)
+    : loaded_(std::make_unique<Loaded>(server, neighbour, sockets_in_windows)) {}
 ProgramSets::~ProgramSets() = default;
 
 Result<std::unique_ptr<Attached>> ProgramSets::attach(Condition condition) {
@@ -124,9 +136,13 @@ Result<std::unique_ptr<Attached>> ProgramSets::attach(Condition condition) {
         case Condition::sockets_neighbour:
             return loaded_->beside.attach(Seen::sockets);
         case Condition::full_watched:
-            return loaded_->watched.attach(Seen::all);
+            return loaded_->watched.attach(Seen::calls);
         case Condition::full_neighbour:
-            return loaded_->beside.attach(Seen::all);
+            return loaded_->beside.attach(Seen::calls);
+        case Condition::interrupts_watched:
+            return loaded_->watched.attach(Seen::interrupts);
+        case Condition::interrupts_neighbour:
+            return loaded_->beside.attach(Seen::interrupts);
         case Condition::floor:
             break;
     }

@@ -15,11 +15,13 @@ enum class Condition : unsigned char {
     scheduler_neighbour,  ///< the same, another Go process being watched
     sockets_watched,      ///< arrivals at sockets seen as well
     sockets_neighbour,
-    full_watched,  ///< and the system-call window open
+    full_watched,  ///< the window of system calls open: the most that is attached at one time where it is dear
     full_neighbour,
+    interrupts_watched,  ///< the window of interrupts open instead
+    interrupts_neighbour,
     floor,  ///< empty programs on sys_enter and sys_exit
 };
-inline constexpr std::size_t conditions = 8;
+inline constexpr std::size_t conditions = 10;
 std::string_view to_string(Condition condition);
 
 /// Attached for as long as it lives.
@@ -31,8 +33,9 @@ public:
 /// The sets, loaded once each: loading takes as long as a slice.
 class ProgramSets {
 public:
-    /// One that watches `server`, one that watches `neighbour`.
-    ProgramSets(ProcessId server, ProcessId neighbour);
+    /// One that watches `server`, one that watches `neighbour`. A daemon that sees arrivals at sockets for a part of
+    /// the time does not see them while its windows are open: `sockets_in_windows` says whether it sees them always.
+    ProgramSets(ProcessId server, ProcessId neighbour, bool sockets_in_windows);
     ProgramSets(const ProgramSets&) = delete;
     ProgramSets& operator=(const ProgramSets&) = delete;
     ~ProgramSets();

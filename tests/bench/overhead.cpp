@@ -42,16 +42,17 @@ void print_table(const std::vector<Line>& lines, const DaemonCost& cost, std::si
         fmt::print(stderr, "{:<36} {:^34}   {:^34} {:>7}\n", line.name, text(line.per_cpu_second),
                    text(line.per_second), line.per_cpu_second.samples);
     }
-    fmt::print(
-        stderr,
-        "\ndefault = ((1 - s - w) * scheduler + s * sockets too + w * all windows open) / (1 + d), in each of {} "
-        "blocks "
-        "of random slices; then geometric mean, Student's t.\n"
-        "  s = {:.4f}: share of the time in which its budget lets the running daemon see arrivals at sockets\n"
-        "  w = {:.4f}: share of the time with the system-call windows open, by the running daemon's own metrics\n"
-        "  d = {:.4f}: the daemon's CPU time ({:.4f} cores, with its children) divided by the server's\n"
-        "Tracers: slices of 3 s from their ready line, against the mean of the bare slices before and after.\n",
-        blocks, cost.sockets_share, cost.window_share, cost.cpu_ratio, cost.cpu_cores);
+    fmt::print(stderr,
+               "\ndefault = ((1 - s - 2w) * scheduler + s * sockets too + w * either window) / (1 + d), in each of {} "
+               "blocks of "
+               "random slices; then geometric mean, Student's t.\n"
+               "  s = {:.4f}: share of the time in which its budget lets the running daemon see arrivals at sockets\n"
+               "  w = {:.4f}: share of the time with the window of system calls open, and of that of interrupts, by "
+               "the daemon's own "
+               "metrics\n"
+               "  d = {:.4f}: the daemon's CPU time ({:.4f} cores, with its children) divided by the server's\n"
+               "Tracers: slices of 3 s from their ready line, against the mean of the bare slices before and after.\n",
+               blocks, cost.sockets_share, cost.window_share, cost.cpu_ratio, cost.cpu_cores);
 }
 
 std::string json_of(const std::vector<std::pair<std::string, Kept>>& values) {
@@ -140,14 +141,15 @@ Status overhead(const Arguments& arguments) {
         daemon_cost({arguments.build + "/gotuned", arguments.config, folder.path}, *load, arguments.daemon_look);
     if (!cost) return fail(cost.error());
 
-    Slices slices(*load, *neighbour_id, std::chrono::milliseconds(300));
+    Slices slices(*load, *neighbour_id, cost->sockets_share >= 1, std::chrono::milliseconds(300));
     const auto defaults = [&](bool watched, std::vector<double> Ratios::* value) {
         const auto of = [&](Condition one, Condition other) -> const auto& {
             return slices.of(watched ? one : other).*value;
         };
         return kept_of(at_default({of(Condition::scheduler_watched, Condition::scheduler_neighbour),
                                    of(Condition::sockets_watched, Condition::sockets_neighbour),
-                                   of(Condition::full_watched, Condition::full_neighbour)},
+                                   of(Condition::full_watched, Condition::full_neighbour),
+                                   of(Condition::interrupts_watched, Condition::interrupts_neighbour)},
                                   {cost->sockets_share, cost->window_share}, cost->cpu_ratio));
     };
     const auto line = [&](std::string name, bool watched) {
@@ -211,6 +213,7 @@ Status overhead(const Arguments& arguments) {
             {"bpftrace", kept_of(bpftrace->per_cpu_second)},
             {"runqlat", kept_of(runqlat->per_cpu_second)},
             {"scheduler_watched", kept_of(slices.of(Condition::scheduler_watched).per_cpu_second)},
+            {"interrupts_watched", kept_of(slices.of(Condition::interrupts_watched).per_cpu_second)},
             {"sockets_watched", kept_of(slices.of(Condition::sockets_watched).per_cpu_second)}};
         if (uprobe) values.emplace_back("uprobe_at_0", kept_of(uprobe->per_cpu_second));
         fmt::print("{}\n", json_of(values));

@@ -8,7 +8,7 @@ namespace gotuned::bench {
 namespace {
 
 /// More slices where more precision is wanted: the bare ones are in every ratio.
-constexpr std::array<std::size_t, conditions> slices_a_block{3, 2, 2, 1, 1, 1, 1, 1};
+constexpr std::array<std::size_t, conditions> slices_a_block{3, 2, 2, 1, 1, 1, 1, 1, 1, 1};
 
 struct Logs {
     std::vector<double> per_cpu_second{};
@@ -74,8 +74,9 @@ std::vector<double> at_default(const Parts& parts, const Shares& shares, double 
     std::vector<double> logs;
     logs.reserve(parts.scheduler.size());
     for (std::size_t i = 0; i < parts.scheduler.size(); ++i) {
-        const double kept = (1 - shares.sockets - shares.windows) * std::exp(parts.scheduler[i]) +
-                            shares.sockets * std::exp(parts.sockets[i]) + shares.windows * std::exp(parts.full[i]);
+        const double kept = (1 - shares.sockets - 2 * shares.windows) * std::exp(parts.scheduler[i]) +
+                            shares.sockets * std::exp(parts.sockets[i]) +
+                            shares.windows * (std::exp(parts.calls[i]) + std::exp(parts.interrupts[i]));
         logs.push_back(std::log(kept / (1 + daemon_cpu)));
     }
     return logs;

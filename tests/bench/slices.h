@@ -21,8 +21,9 @@ struct Ratios {
 
 class Slices {
 public:
-    Slices(Load& load, const ProcessId& neighbour, Duration slice)
-        : load_(load), sets_(load.id, neighbour), slice_(slice) {}
+    /// `sockets_in_windows`: see ProgramSets.
+    Slices(Load& load, const ProcessId& neighbour, bool sockets_in_windows, Duration slice)
+        : load_(load), sets_(load.id, neighbour, sockets_in_windows), slice_(slice) {}
     /// One more block of all conditions.
     Status run_block();
     [[nodiscard]] std::size_t blocks() const { return of(Condition::floor).per_cpu_second.size(); }
@@ -41,17 +42,17 @@ private:
 Result<Ratios> beside_tracer(Load& load, std::size_t rounds, Duration slice,
                              const std::function<Result<Child>()>& start);
 
-/// What a running daemon attaches for a part of the time only, as shares of the time.
+/// What a running daemon attaches for a part of the time only, as shares of the time; `windows`: either of the two.
 struct Shares {
     double sockets = 0, windows = 0;
 };
 /// ln(ratio) of the sets, block by block.
 struct Parts {
-    const std::vector<double>&scheduler, &sockets, &full;
+    const std::vector<double>&scheduler, &sockets, &calls, &interrupts;
 };
 /// At default settings: the scheduler's programs always, the others for their shares, and the daemon's own CPU time,
-/// `daemon_cpu`, as a part of the server's: ((1 − s − w) · scheduler + s · sockets + w · full) / (1 + daemon_cpu),
-/// block by block.
+/// `daemon_cpu`, as a part of the server's, block by block:
+/// ((1 − s − 2w) · scheduler + s · sockets + w · calls + w · interrupts) / (1 + daemon_cpu).
 std::vector<double> at_default(const Parts& parts, const Shares& shares, double daemon_cpu);
 
 }  // namespace gotuned::bench

@@ -50,14 +50,9 @@ Spread spread_of(const std::vector<double>& values) {
     return spread;
 }
 
-constexpr std::array<const char*, conditions> keys{"bare",
-                                                   "scheduler_watched",
-                                                   "scheduler_neighbour",
-                                                   "sockets_watched",
-                                                   "sockets_neighbour",
-                                                   "window_watched",
-                                                   "window_neighbour",
-                                                   "floor"};
+constexpr std::array<const char*, conditions> keys{
+    "bare",           "scheduler_watched", "scheduler_neighbour", "sockets_watched",      "sockets_neighbour",
+    "window_watched", "window_neighbour",  "interrupts_watched",  "interrupts_neighbour", "floor"};
 
 Status syscalls(const std::string& build, std::size_t rounds, bool json) {
     auto neighbour = Child::start({build + "/workloads/hog", "-n", "0"});
@@ -68,7 +63,7 @@ Status syscalls(const std::string& build, std::size_t rounds, bool json) {
     const auto self = identify(::getpid());
     if (!other || !self) return fail(other ? self.error() : other.error());
 
-    ProgramSets sets(*self, *other);
+    ProgramSets sets(*self, *other, false);
     std::mt19937 random(std::random_device{}());
     std::array<std::vector<double>, conditions> added;
     std::vector<double> bare;

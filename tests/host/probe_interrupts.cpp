@@ -1,8 +1,12 @@
 // Softirqs, interrupt handlers and polls of network devices of the real host, against the kernel's own counters.
+#include <fcntl.h>
+
 #include <sstream>
 #include <thread>
+#include <vector>
 
 #include "base/text.h"
+#include "burning_program.h"
 #include "loopback.h"
 #include "probe_child.h"
 
@@ -116,4 +120,81 @@ TEST_CASE("between windows nothing of interrupts is seen, and an old stamp count
     REQUIRE(none.observed == 0s);
     for (const Distribution& vector : none.softirqs) REQUIRE(vector.count() == 0);
     REQUIRE(none.drivers.size() == seen.drivers.size());
+}
+
+TEST_CASE("a softirq takes as long as its sender waits for it") {
+    const BurningProgram filter(BPF_PROG_TYPE_SOCKET_FILTER);
+    REQUIRE(filter.fd() >= 0);
+    const int receiver = bound(SOCK_DGRAM), filter_fd = filter.fd();
+    // It runs in the receive softirq, which the loopback runs before send(2) returns.
+    REQUIRE(::setsockopt(receiver, SOL_SOCKET, SO_ATTACH_BPF, &filter_fd, sizeof filter_fd) == 0);
+    const int sender = connected(port_of(receiver), SOCK_DGRAM);
+    const auto probes = load_probes();
+    probes->take_interrupts(MonoClock::now());
+    probes->open_interrupts();
+    std::vector<double> waited;
+    double all = 0;
+    for (int i = 0; i < 500; ++i) {
+        char byte = 'x';
+        const std::uint64_t sent = monotonic_ns();
+        REQUIRE(::send(sender, &byte, 1, 0) == 1);
+        REQUIRE(::recv(receiver, &byte, 1, 0) == 1);
+        waited.push_back(static_cast<double>(monotonic_ns() - sent) * 1e-9);
+        all += waited.back();
+    }
+    probes->close_interrupts();
+    const InterruptDelta delta = probes->take_interrupts(MonoClock::now());
+    ::close(sender);
+    ::close(receiver);
+
+    std::ranges::sort(waited);
+    const double shortest = waited.front(), middle = waited[waited.size() / 2];
+    for (const Distribution& seen : {delta.softirqs[GT_SOFTIRQ_NET_RX], delta.drivers.at("backlog")}) {
+        INFO("waited " << all << " s, at least " << shortest << ", seen " << seen.sum << " in " << seen.count());
+        // Of the rest of the host there is little in so short a time; a sender may be held up by others.
+        REQUIRE(seen.sum > 500 * middle * 0.9);
+        REQUIRE(seen.sum < all * 1.05 + 0.005);
+        double long_ones = 0;
+        for (std::size_t i = 0; i < Distribution::bucket_count; ++i)
+            if (Distribution::upper_bound(i) >= shortest * 0.9) long_ones += seen.buckets[i];
+        REQUIRE(long_ones >= 495);
+    }
+}
+
+TEST_CASE("a handler takes as long as what runs in it") {
+    const BurningProgram program(BPF_PROG_TYPE_RAW_TRACEPOINT);
+    REQUIRE(program.fd() >= 0);
+    const int file = ::open("/var/tmp", O_RDWR | O_TMPFILE | O_CLOEXEC | O_DSYNC, 0600);
+    REQUIRE(file >= 0);
+    const auto probes = load_probes();
+    probes->take_interrupts(MonoClock::now());
+    probes->open_interrupts();
+    BurningProgram::Burned burned;
+    {
+        const Fd statistics(::bpf_enable_stats(BPF_STATS_RUN_TIME));
+        REQUIRE(statistics.valid());
+        // Behind ours, which has stamped the beginning by then.
+        const Fd link(::bpf_raw_tracepoint_open("irq_handler_entry", program.fd()));
+        REQUIRE(link.valid());
+        const MonoTime until = MonoClock::now() + 5s;
+        while (program.burned().runs < 100 && MonoClock::now() < until) REQUIRE(::write(file, "x", 1) == 1);
+    }
+    burned = program.burned();
+    probes->close_interrupts();
+    const InterruptDelta delta = probes->take_interrupts(MonoClock::now());
+    ::close(file);
+    if (burned.runs < 20) {
+        WARN("SKIPPED: writes to /var/tmp raise no interrupts here: " << burned.runs << " in 5 s");
+        return;
+    }
+
+    double count = 0, sum = 0;
+    for (const auto& [name, seen] : delta.handlers) {
+        count += seen.count();
+        sum += seen.sum;
+    }
+    INFO(burned.runs << " runs took " << burned.seconds << " s, " << count << " handlers " << sum << " s");
+    REQUIRE(count >= static_cast<double>(burned.runs));
+    REQUIRE(sum > burned.seconds * 0.98);
+    REQUIRE(sum < burned.seconds * 1.1 + count * 100e-6);  // and what the handlers themselves take
 }

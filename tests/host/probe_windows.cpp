@@ -19,9 +19,9 @@ using namespace std::chrono_literals;
 
 namespace {
 
-/// Runs `work` in a child, wholly inside one window, and gives what was counted.
+/// Runs `work` in a child, wholly inside one window, and gives what was counted; `switches`: context switches are seen.
 template <typename Work>
-SlotDelta in_one_window(Work work) {
+SlotDelta in_one_window(Work work, bool switches = true) {
     const auto probes = load_probes();
     Child<Steps> child([&work](Steps& steps) {
         steps.stop_at(1);
@@ -30,6 +30,7 @@ SlotDelta in_one_window(Work work) {
     });
     child->await(1);
     REQUIRE(probes->watch(child.id()));
+    if (!switches) probes->pause(PartTime::scheduler);
     REQUIRE(probes->open_window());
     child->pass(1);
     child->await(2);
@@ -302,6 +303,71 @@ TEST_CASE("jitter leaves out the time off the CPU: it is no more than the CPU ti
     CHECK(jitter.sum > 0);
     CHECK(jitter.sum <= static_cast<double>(child->cpu) * 1e-9 + 10 * 20e-6);  // 20 µs a call for the switch itself
     CHECK(jitter.sum_of_squares <= jitter.sum * jitter.sum);
+    ::close(ends[0]);
+    ::close(ends[1]);
+}
+
+TEST_CASE("a call that ends on another CPU than it began on is counted once, and as itself") {
+    const Cpus cpus = cpus_here();
+    const SlotDelta delta = in_one_window([&cpus] {
+        for (int i = 0; i < 200; ++i) {
+            cpu_set_t one;
+            CPU_ZERO(&one);
+            CPU_SET(static_cast<std::size_t>(i % 2 == 0 ? cpus.first : cpus.last), &one);
+            ::sched_setaffinity(0, sizeof one, &one);
+            for (int j = 0; j < 3; ++j) ::access("/", F_OK);
+            ::close(-1);
+        }
+    });
+    CHECK(delta.jitter[GT_OTHER].count == 800);
+    CHECK(delta.jitter[GT_CLOSE].count == 200);
+    CHECK(delta.window[GT_CLOSE].count() == 200);
+    CHECK(delta.window[GT_OTHER].count() <= 800);
+    CHECK(delta.window[GT_OTHER].count() > 780);  // some may take 20 ms
+}
+
+TEST_CASE("where context switches are not seen, calls are counted all the same and have no jitter") {
+    const SlotDelta delta = in_one_window(
+        [] {
+            const timespec moment{0, 1'000'000};
+            for (int i = 0; i < 20; ++i) ::nanosleep(&moment, nullptr);
+            for (int i = 0; i < 30; ++i) ::getppid();
+        },
+        false);
+    CHECK(delta.window[GT_SLEEP].count() <= 20);
+    CHECK(delta.window[GT_SLEEP].count() > 14);  // some may take 20 ms
+    CHECK(delta.window[GT_SLEEP].sum > 0.014);
+    CHECK(delta.window[GT_OTHER].count() == 30);
+    CHECK(delta.jitter[GT_SLEEP].count == 0);
+    CHECK(delta.jitter[GT_OTHER].count == 0);
+}
+
+TEST_CASE("a call under way when context switches are no longer seen is not counted, and those after it are") {
+    const auto probes = load_probes();
+    std::array<int, 2> ends{};
+    REQUIRE(::pipe(ends.data()) == 0);
+    Child<Steps> child([&ends](Steps& steps) {
+        char byte = 0;
+        steps.stop_at(1);
+        (void)!::read(ends[0], &byte, 1);
+        for (int i = 0; i < 10; ++i) ::getppid();
+        steps.stop_at(2);
+    });
+    child->await(1);
+    REQUIRE(probes->watch(child.id()));
+    REQUIRE(probes->open_window());
+    child->pass(1);
+    await_sleep(child.pid());
+    const bool again = GENERATE(false, true);
+    probes->pause(PartTime::scheduler);
+    if (again) probes->resume(PartTime::scheduler);
+    REQUIRE(::write(ends[1], "x", 1) == 1);
+    child->await(2);
+    probes->close_window();
+    const SlotDelta delta = probes->take(child.id(), MonoClock::now());
+    CHECK(delta.window[GT_READ].count() == 0);
+    CHECK(delta.window[GT_OTHER].count() == 10);
+    CHECK(delta.jitter[GT_OTHER].count == (again ? 10 : 0));
     ::close(ends[0]);
     ::close(ends[1]);
 }

@@ -121,9 +121,48 @@ TEST_CASE("every counter of a slot has its difference") {
     REQUIRE(delta.epoll_wake.count() == 1);
     REQUIRE(delta.netpoll_sleep.count() == 1);
     REQUIRE(delta.timer_late.count() == 1);
-    REQUIRE(delta.runq.count() == 1);
+    REQUIRE(delta.runq.count() == 2);  // that of epoll_wake is one
     REQUIRE(delta.reclaim.count() == 1);
     REQUIRE(delta.blocked[GT_READ].count() == 0);
+}
+
+TEST_CASE("jitter is the histogram with what had left its CPU corrected") {
+    const auto add = [](__u64& counter, std::int64_t amount) { counter += static_cast<__u64>(amount); };
+    const auto squared = [](std::int64_t ns) { return (ns >> GT_SQUARE_SHIFT) * (ns >> GT_SQUARE_SHIFT); };
+    gt_slot before{};
+    record(before.window[GT_READ], 1'600);
+    gt_slot now = before;
+    record(now.window[GT_READ], 3'200);   // stayed on its CPU
+    record(now.window[GT_READ], 64'000);  // 1.6 µs of it on the CPU
+    add(now.jitter[GT_READ].sum_ns, 1'600 - 64'000);
+    add(now.jitter[GT_READ].sum_sq, squared(1'600) - squared(64'000));
+    SlotDelta delta = difference(now, before);
+    CHECK(delta.window[GT_READ].sum == Approx(67.2e-6));
+    CHECK(delta.jitter[GT_READ].count == 2);
+    CHECK(delta.jitter[GT_READ].sum == Approx(4.8e-6));
+    CHECK(delta.jitter[GT_READ].sum_of_squares == Approx(3.2e-6 * 3.2e-6 + 1.6e-6 * 1.6e-6));
+
+    // Too long for the histogram, but 32 µs on the CPU.
+    add(now.jitter[GT_READ].count, 1);
+    add(now.jitter[GT_READ].sum_ns, 32'000);
+    add(now.jitter[GT_READ].sum_sq, squared(32'000));
+    delta = difference(now, before);
+    CHECK(delta.jitter[GT_READ].count == 3);
+    CHECK(delta.jitter[GT_READ].sum == Approx(36.8e-6));
+
+    // Read between the correction and the histogram: nothing, rather than less than nothing.
+    gt_slot torn = before;
+    add(torn.jitter[GT_READ].sum_ns, 1'600 - 64'000);
+    CHECK(difference(torn, before).jitter[GT_READ].count == 0);
+    CHECK(difference(torn, before).jitter[GT_READ].sum == 0);
+    // Of calls whose time off the CPU nobody knows there is none.
+    gt_slot unknown = before;
+    record(unknown.window[GT_READ], 3'200);
+    add(unknown.jitter[GT_READ].count, -1);
+    add(unknown.jitter[GT_READ].sum_ns, -3'200);
+    add(unknown.jitter[GT_READ].sum_sq, -squared(3'200));
+    CHECK(difference(unknown, before).window[GT_READ].count() == 1);
+    CHECK(difference(unknown, before).jitter[GT_READ].count == 0);
 }
 
 TEST_CASE("open time adds up over openings, and an open one counts up to now") {
