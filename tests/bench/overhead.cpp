@@ -109,6 +109,13 @@ Result<Child> start_uprobe(const std::string& binary) {
     return child;
 }
 
+/// What is kept of what the empty programs leave, block by block.
+Kept beside_floor(const std::vector<double>& full, const std::vector<double>& floor) {
+    std::vector<double> logs;
+    for (std::size_t i = 0; i < full.size(); ++i) logs.push_back(full[i] - floor[i]);
+    return kept_of(logs);
+}
+
 /// A folder that goes away with the run.
 struct Folder {
     std::string path = "/tmp/gotuned-bench-XXXXXX";
@@ -195,6 +202,10 @@ Status overhead(const Arguments& arguments) {
         lines.push_back({std::string(to_string(static_cast<Condition>(i))), kept_of(ratios.per_cpu_second),
                          kept_of(ratios.per_second)});
     }
+    const Ratios& full = slices.of(Condition::full_watched);
+    const Ratios& floor = slices.of(Condition::floor);
+    lines.push_back({"window of system calls / floor", beside_floor(full.per_cpu_second, floor.per_cpu_second),
+                     beside_floor(full.per_second, floor.per_second)});
     lines.push_back({"syscount -L -p SERVER", kept_of(syscount->per_cpu_second), kept_of(syscount->per_second)});
     lines.push_back(
         {"bpftrace hist() by system call", kept_of(bpftrace->per_cpu_second), kept_of(bpftrace->per_second)});
@@ -209,6 +220,7 @@ Status overhead(const Arguments& arguments) {
             {"neighbour_default", lines[1].per_cpu_second},
             {"watched_full", kept_of(slices.of(Condition::full_watched).per_cpu_second)},
             {"floor", kept_of(slices.of(Condition::floor).per_cpu_second)},
+            {"full_of_floor", beside_floor(full.per_cpu_second, floor.per_cpu_second)},
             {"syscount", kept_of(syscount->per_cpu_second)},
             {"bpftrace", kept_of(bpftrace->per_cpu_second)},
             {"runqlat", kept_of(runqlat->per_cpu_second)},
