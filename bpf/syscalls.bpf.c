@@ -124,9 +124,10 @@ static __always_inline bool leave(struct gt_shared *state, __u32 cpu, __u64 ids,
 	__u32 tid = (__u32)ids;
 	struct gt_thread *thread;
 
-	if (here && here->tid == tid) {
+	/* A void one may be in the way of a good one in the hash. */
+	if (here && here->tid == tid && here->window == window) {
 		here->tid = 0;
-		if (here->window != window || !gt_is_leased(state, here->slot, here->lease))
+		if (!gt_is_leased(state, here->slot, here->lease))
 			return false;
 		call->took_ns = bpf_ktime_get_ns() - here->enter_ns;
 		call->number = here->number;

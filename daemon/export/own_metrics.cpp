@@ -177,8 +177,10 @@ void OwnMetrics::write_budget(Families& families) const {
         families.gauge("gotuned_probe_process_cost_ratio",
                        "What the probes take from the CPU time of the process that gives most.",
                        {{"service", budget.plan.process}}, budget.plan.process_cost);
-    families.gauge("gotuned_probe_window_ratio",
-                   "Share of the time in which system calls and interrupts are looked at.", {}, share);
+    families.gauge(
+        "gotuned_probe_window_ratio",
+        "Share of the time in which system calls are looked at; right before it, interrupts are for as long.", {},
+        share);
     families.gauge("gotuned_probe_scheduler_ratio", "Share of the time with the scheduler's programs attached.", {},
                    budget.plan.scheduler);
     families.gauge("gotuned_probe_sockets_ratio", "Share of the time in which arrivals at sockets are seen.", {},

@@ -173,6 +173,10 @@ void Daemon::Impl::stop() {
     interrupts_close_timer_.reset();
     scheduler_timers_.reset();
     socket_timers_.reset();
+    if (probes_) {
+        probes_->close_interrupts();
+        probes_->close_window();
+    }
     pressure_.reset();
     for (const UndoOutcome& outcome : engine_->stop(std::chrono::seconds(40)))
         log_info("stop: {} of {} on {}: {}{}{}", outcome.knob, outcome.rule, outcome.target, to_string(outcome.state),
@@ -279,9 +283,9 @@ void Daemon::Impl::load_probes() {
         reports.erase(writers);
     }
     for (const std::string& line : probe_summary(reports)) log_warning("{}", line);
-    windows_can_open_ = std::any_of(reports.begin(), reports.end(), [](const ProbeReport& report) {
-        return report.probe.starts_with("sys_") && report.attached;
-    });
+    windows_can_open_ = std::ranges::count_if(reports, [](const ProbeReport& report) {
+                            return (report.probe == "sys_enter" || report.probe == "sys_exit") && report.attached;
+                        }) == 2;
     if (::geteuid() != 0)
         log_warning(
             "not root: /proc/sys cannot be written, and processes of other users can neither be looked into nor "

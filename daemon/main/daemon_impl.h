@@ -71,8 +71,8 @@ private:
     void woken(const std::set<CgroupId>& stalled);
     void tell_clock_steps();
     void take_foreign_writes();
-    void open_window();
-    void open_interrupts();
+    void open_window(MonoTime until);
+    void open_interrupts(MonoTime until);
     void plan_probes();
     struct PartTimers {
         EventSource resume, pause;

@@ -32,17 +32,21 @@ void Daemon::Impl::schedule_tick() {
     if (!probes_ || stopping_) return;
     const ProbePlan& plan = governor_.current();
     schedule(PartTime::scheduler, plan.scheduler, scheduler_timers_, now, std::nullopt);
+    // A tick that came before a window's end takes its timer.
+    probes_->close_interrupts();
+    probes_->close_window();
     if (!windows_can_open_ || plan.window <= Duration::zero() || ++ticks_ % plan.every != 0)
         return schedule(PartTime::sockets, plan.sockets, socket_timers_, now, std::nullopt);
     // One after the other, so that nobody pays for both at a time; the one of system calls last, since it ends a sample
-    // of what both cost (Probes::open_interrupts).
+    // of what both cost (Probes::open_interrupts). Timers that are due at one time come in any order: what comes after
+    // its end does not open.
     const auto windows = windows_.next_two(now, next_tick_ - now, plan.window);
     const auto at = [this](EventSource& timer, MonoTime when, auto what) {
         if (auto set = loop_.at(when, std::move(what))) timer = std::move(*set);
     };
-    at(interrupts_open_timer_, windows.first.open, [this] { open_interrupts(); });
+    at(interrupts_open_timer_, windows.first.open, [this, until = windows.first.close] { open_interrupts(until); });
     at(interrupts_close_timer_, windows.first.close, [this] { probes_->close_interrupts(); });
-    at(open_timer_, windows.second.open, [this] { open_window(); });
+    at(open_timer_, windows.second.open, [this, until = windows.second.close] { open_window(until); });
     at(close_timer_, windows.second.close, [this] { probes_->close_window(); });
     schedule(PartTime::sockets, plan.sockets, socket_timers_, now, windows.whole());
 }
@@ -56,8 +60,12 @@ void Daemon::Impl::schedule(PartTime part, double share, PartTimers& timers, Mon
     probes_->pause(part);
     const Duration length = next_tick_ - now;
     const Duration wanted = from_seconds(seconds(length) * share);
-    const auto seen = window ? windows_.beside(*window, now, length, wanted) : windows_.next(now, length, wanted);
-    auto resume = loop_.at(seen.open, [this, part] { probes_->resume(part); });
+    auto seen = window ? windows_.beside(*window, now, length, wanted) : windows_.next(now, length, wanted);
+    // In a tick that is too short for both, a value is worth more.
+    if (seen.close - seen.open < std::min<Duration>(wanted, least_exposure)) seen = windows_.next(now, length, wanted);
+    auto resume = loop_.at(seen.open, [this, part, until = seen.close] {
+        if (clock_.mono() < until) probes_->resume(part);
+    });
     auto pause = loop_.at(seen.close, [this, part] { probes_->pause(part); });
     if (resume && pause) {
         timers.resume = std::move(*resume);
@@ -82,13 +90,13 @@ ProbeBudget Daemon::Impl::probe_budget() const {
     return {governor_.budget(), settings_.tick, costs_, governor_.current()};
 }
 
-void Daemon::Impl::open_window() {
-    if (stopping_) return;
+void Daemon::Impl::open_window(MonoTime until) {
+    if (stopping_ || clock_.mono() >= until) return;
     if (const auto opened = probes_->open_window(); !opened) log_warning("{}", to_string(opened.error()));
 }
 
-void Daemon::Impl::open_interrupts() {
-    if (!stopping_) probes_->open_interrupts();
+void Daemon::Impl::open_interrupts(MonoTime until) {
+    if (!stopping_ && clock_.mono() < until) probes_->open_interrupts();
 }
 
 void Daemon::Impl::on_probe_event(const ProbeEvent& event) {

@@ -156,17 +156,17 @@ private:
         return Absent{Absence::not_attached, {}};
     }
 
-    /// How many that did nothing are read again in one tick: twice what keeps up with idle_reread. What was found at
-    /// one time (all, at the start) is not read again at one time for ever.
-    [[nodiscard]] std::size_t rereads_of(std::size_t targets, Duration tick) const {
-        const double share = seconds(tick) / std::max(seconds(options_.idle_reread), 1.0);
+    /// How many that did nothing are read again in one tick: twice what keeps up with each being read so often. What
+    /// was found at one time (all, at the start) is not read again at one time for ever.
+    [[nodiscard]] static std::size_t rereads_of(std::size_t targets, Duration tick, Duration often) {
+        const double share = seconds(tick) / std::max(seconds(often), 1.0);
         return static_cast<std::size_t>(2 * share * static_cast<double>(targets)) + 16;
     }
 
     void observe_processes(Snapshot& snapshot) {
         const auto looked_into =
             std::ranges::count_if(processes_, [](const auto& entry) { return entry.second.watches_goroutines(); });
-        std::size_t rereads = rereads_of(processes_.size(), snapshot.window);
+        std::size_t rereads = rereads_of(processes_.size(), snapshot.window, options_.idle_reread);
         const ReadingContext context{options_.roots,
                                      *options_.clock,
                                      probes_,
@@ -240,7 +240,9 @@ private:
         });
         const MonoTime now = options_.clock->mono();
         snapshot.cgroups.reserve(cgroups_.size());
-        std::size_t rereads = rereads_of(cgroups_.size(), snapshot.window);
+        Duration often = options_.idle_reread;
+        for (const auto& [id, watched] : cgroups_) often = std::min(often, watched.reread(options_.idle_reread));
+        std::size_t rereads = rereads_of(cgroups_.size(), snapshot.window, often);
         for (auto& [id, watched] : cgroups_)
             snapshot.cgroups.emplace(id, watched.observe(options_.roots, places_, now, options_.idle_reread, rereads));
     }

@@ -14,8 +14,7 @@ constexpr std::uint64_t little_us = 1000;
 
 std::shared_ptr<const CgroupState> WatchedCgroup::observe(const Roots& roots, const ControllerPlaces& places,
                                                           MonoTime now, Duration idle_reread, std::size_t& rereads) {
-    const Duration reread = told_of_writes ? idle_reread : std::min(idle_reread, idle_look);
-    const bool due = last_ == nullptr || (now - last_->read_at >= reread && rereads > 0);
+    const bool due = last_ == nullptr || (now - last_->read_at >= reread(idle_reread) && rereads > 0);
     const bool alone = alone_ > 0 && alone_ == processes;
     if (last_ != nullptr && quiet_ && !active && !touched_ && !due && (alone || now - looked_at_ < idle_look))
         return last_;
@@ -40,6 +39,10 @@ std::shared_ptr<const CgroupState> WatchedCgroup::observe(const Roots& roots, co
     quiet_ = !ran && at_rest(state->signals);
     last_ = std::move(state);
     return last_;
+}
+
+Duration WatchedCgroup::reread(Duration idle_reread) const {
+    return told_of_writes ? idle_reread : std::min(idle_reread, idle_look);
 }
 
 std::shared_ptr<const CgroupState> WatchedCgroup::refresh(const Roots& roots, const ControllerPlaces& places,

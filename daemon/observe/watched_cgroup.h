@@ -23,6 +23,8 @@ public:
     /// Between two ticks: the last state with memory and pressure read anew. Null: there is none yet, or the cgroup
     /// cannot be read.
     std::shared_ptr<const CgroupState> refresh(const Roots& roots, const ControllerPlaces& places, MonoTime now);
+    /// How often it is read at least: each `idle_reread`, or idle_look.
+    [[nodiscard]] Duration reread(Duration idle_reread) const;
     [[nodiscard]] const CgroupReader& reader() const { return reader_; }
     /// Something was written to it: it is read at the next tick, whether something ran in it or not.
     void touch() { touched_ = true; }

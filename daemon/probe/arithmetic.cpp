@@ -56,8 +56,8 @@ Distribution gained_of(const Histogram& now, const Histogram& before, std::size_
     return result;
 }
 
-/// The histogram's sums, corrected. A program may have written the one and not yet the other: then it is none, and the
-/// next difference has both.
+/// The histogram's sums, corrected. In an open window a program may have written the one and not yet the other: where
+/// that would make less than nothing of them, there is none.
 SlotDelta::Jitter jitter_of(const gt_short_hist& now, const gt_short_hist& before, const gt_jitter& corrected,
                             const gt_jitter& corrected_before) {
     std::uint64_t count = gained(corrected.count, corrected_before.count);

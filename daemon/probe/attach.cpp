@@ -65,10 +65,10 @@ void LoadedProbes::pause(PartTime part) {
     PartTimeGroup& programs = group(part);
     if (programs.paused || !attached_time(part).is_open()) return;
     programs.paused = true;
-    if (part == PartTime::sockets) return detach_sockets();
-    detach_scheduler();
-    // Nobody takes the stamps of the calls that are under way along when their threads leave the CPU.
-    if (attachment_.windows.is_open()) void_entries();
+    if (part == PartTime::scheduler)
+        detach_scheduler();
+    else
+        detach_sockets();
 }
 
 const OpenTime& LoadedProbes::attached_time(PartTime part) const {
@@ -82,6 +82,8 @@ void LoadedProbes::detach_scheduler() {
     attachment_.scheduler.close(now);
     if (auto& object = objects_[GT_OBJECT_SCHED]) {
         __atomic_store_n(&shared_.as<gt_shared>()->scheduler_generation, 0U, __ATOMIC_SEQ_CST);
+        // From now on nobody takes the stamps of calls that are under way along when their threads leave the CPU.
+        if (attachment_.windows.is_open()) void_entries();
         for (const char* program : {"sched_switch", "sched_wakeup_new", "sched_waking"})
             object->detach(program);  // waking after switch, as it was attached before it
     }
@@ -90,14 +92,14 @@ void LoadedProbes::detach_scheduler() {
 void LoadedProbes::attach_scheduler() {
     auto& object = objects_[GT_OBJECT_SCHED];
     if (!object || object->attached("sched_switch")) return;
-    auto* shared = shared_.as<gt_shared>();
-    __atomic_store_n(&shared->scheduler_generation, generation_, __ATOMIC_SEQ_CST);
     for (const char* program : {"thread_exit", "sched_wakeup_new"})
         if (auto status = object->attach(program); !status) log_warning("{}", to_string(status.error()));
     // Without wake-ups no sleep can be told from waiting, and without switches there is nothing to tell: both or none.
     auto waking = object->attach("sched_waking");
     auto switches = waking ? object->attach("sched_switch") : Status{};
     if (waking && switches) {
+        // Not before: sys_enter leaves it to sched_switch to keep its stamps. What was stamped without it is void.
+        __atomic_store_n(&shared_.as<gt_shared>()->scheduler_generation, generation_, __ATOMIC_SEQ_CST);
         for (const auto& program : object->programs())
             scheduler_.costs.add(program.name, object->program_fd(program.name));
         attachment_.scheduler.open(MonoClock::now());
@@ -107,7 +109,6 @@ void LoadedProbes::attach_scheduler() {
     object->leave_out("sched_switch", "of no use without sched_waking");
     object->leave_out("sched_waking", "of no use without sched_switch");
     object->leave_out("sched_wakeup_new", "of no use without sched_switch");
-    __atomic_store_n(&shared->scheduler_generation, 0U, __ATOMIC_SEQ_CST);
 }
 
 void LoadedProbes::attach_sockets() {

@@ -33,13 +33,17 @@ Status LoadedProbes::open_window() {
 }
 
 /// Of both windows, whichever opens first; the one of system calls ends it. Nothing happens when it has begun already.
+/// The programs of interrupts are charged with the time of the other window, which is planned to be as long as theirs.
 void LoadedProbes::sample_window(MonoTime now) {
     if (sample_next_window_) window_costs_.begin(attachment_.windows.total(now));
 }
 
 void LoadedProbes::close_window() {
-    if (!attachment_.windows.is_open()) return;
     const MonoTime now = MonoClock::now();
+    if (!attachment_.windows.is_open()) {
+        window_costs_.end(attachment_.windows.total(now));  // it could not be opened: a later one is sampled
+        return;
+    }
     attachment_.windows.close(now);
     auto& object = objects_[GT_OBJECT_SYSCALLS];
     object->detach("sys_enter");

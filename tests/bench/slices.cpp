@@ -73,9 +73,10 @@ Result<Ratios> beside_tracer(Load& load, std::size_t rounds, Duration slice,
 std::vector<double> at_default(const Parts& parts, const Shares& shares, double daemon_cpu) {
     std::vector<double> logs;
     logs.reserve(parts.scheduler.size());
+    const double sockets = std::min(shares.sockets, 1 - 2 * shares.windows);
     for (std::size_t i = 0; i < parts.scheduler.size(); ++i) {
-        const double kept = (1 - shares.sockets - 2 * shares.windows) * std::exp(parts.scheduler[i]) +
-                            shares.sockets * std::exp(parts.sockets[i]) +
+        const double kept = (1 - sockets - 2 * shares.windows) * std::exp(parts.scheduler[i]) +
+                            sockets * std::exp(parts.sockets[i]) +
                             shares.windows * (std::exp(parts.calls[i]) + std::exp(parts.interrupts[i]));
         logs.push_back(std::log(kept / (1 + daemon_cpu)));
     }

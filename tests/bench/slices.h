@@ -52,7 +52,8 @@ struct Parts {
 };
 /// At default settings: the scheduler's programs always, the others for their shares, and the daemon's own CPU time,
 /// `daemon_cpu`, as a part of the server's, block by block:
-/// ((1 − s − 2w) · scheduler + s · sockets + w · calls + w · interrupts) / (1 + daemon_cpu).
+/// ((1 − s − 2w) · scheduler + s · sockets + w · calls + w · interrupts) / (1 + daemon_cpu),
+/// where s is 1 − 2w at most: what is always attached is in the windows, too.
 std::vector<double> at_default(const Parts& parts, const Shares& shares, double daemon_cpu);
 
 }  // namespace gotuned::bench

@@ -7,8 +7,10 @@
 #include "catch.h"
 #include "fake_host.h"
 #include "observe/watched_cgroup.h"
+#include "observer_world.h"
 
 using namespace gotuned;
+using namespace gotuned::test;
 using namespace std::chrono_literals;
 
 namespace {
@@ -28,6 +30,18 @@ struct Cgroups {
     }
     void limit(const std::string& path) const { host.tree.write("cgroup" + path + "/memory.high", "2000000\n"); }
 };
+
+/// What `make` makes when it gets no descriptor.
+template <typename Make>
+auto without_files(Make make) {
+    rlimit files{};
+    REQUIRE(::getrlimit(RLIMIT_NOFILE, &files) == 0);
+    const rlimit none{0, files.rlim_max};
+    REQUIRE(::setrlimit(RLIMIT_NOFILE, &none) == 0);
+    auto made = make();
+    REQUIRE(::setrlimit(RLIMIT_NOFILE, &files) == 0);
+    return made;
+}
 
 }  // namespace
 
@@ -74,12 +88,7 @@ TEST_CASE("when too much was written to be told, it may have been any of them") 
 
 TEST_CASE("a quiet cgroup whose writers nobody tells of is read each 15 s") {
     Cgroups cgroups;
-    rlimit files{};
-    REQUIRE(::getrlimit(RLIMIT_NOFILE, &files) == 0);
-    const rlimit none{0, files.rlim_max};
-    REQUIRE(::setrlimit(RLIMIT_NOFILE, &none) == 0);
-    CgroupWrites deaf;
-    REQUIRE(::setrlimit(RLIMIT_NOFILE, &files) == 0);
+    auto deaf = without_files([] { return CgroupWrites(); });
     CHECK_FALSE(deaf.follow(cgroups.one, cgroups.host.tree.path("cgroup/one")));
     CHECK(deaf.take().empty());
 
@@ -101,4 +110,26 @@ TEST_CASE("a quiet cgroup whose writers nobody tells of is read each 15 s") {
     CHECK(look(5s) == quiet);
     const auto later = look(10s);
     CHECK((later == quiet) == watched.told_of_writes);
+}
+
+TEST_CASE("of very many such cgroups each is read, too") {
+    World world;
+    ObserverOptions options;
+    options.roots = world.host.roots();
+    options.clock = world.clock;
+    world.observer = without_files([&] { return Observer::make(options, &world.probes); });
+    constexpr int many = 200;
+    for (int i = 0; i < many; ++i) {
+        const std::string path = "/svc" + std::to_string(i);
+        world.host.write_cgroup(path, 1);
+        world.host.calm(path);
+        world.found(world.host.process(100 + i, 100, path));
+    }
+    SnapshotPtr last;
+    for (int i = 0; i < 24; ++i) last = world.tick();
+    REQUIRE(last->cgroups.size() == many);
+    for (const auto& [id, state] : last->cgroups) {
+        INFO(state->path);
+        CHECK(last->at - state->read_at <= 30s);
+    }
 }
