@@ -167,16 +167,10 @@ void Daemon::Impl::stop() {
     // Nobody asks or reports any more; what is open is answered by closing.
     control_.reset();
     tick_timer_.reset();
-    open_timer_.reset();
-    close_timer_.reset();
-    interrupts_open_timer_.reset();
-    interrupts_close_timer_.reset();
+    window_timer_.reset();
     scheduler_timers_.reset();
     socket_timers_.reset();
-    if (probes_) {
-        probes_->close_interrupts();
-        probes_->close_window();
-    }
+    if (probes_) close_windows();
     pressure_.reset();
     for (const UndoOutcome& outcome : engine_->stop(std::chrono::seconds(40)))
         log_info("stop: {} of {} on {}: {}{}{}", outcome.knob, outcome.rule, outcome.target, to_string(outcome.state),

@@ -71,8 +71,10 @@ private:
     void woken(const std::set<CgroupId>& stalled);
     void tell_clock_steps();
     void take_foreign_writes();
-    void open_window(MonoTime until);
-    void open_interrupts(MonoTime until);
+    void then(MonoTime when, std::function<void()> what);
+    void open_interrupts(Duration length, bool with_calls);
+    void open_window(Duration length);
+    void close_windows();
     void plan_probes();
     struct PartTimers {
         EventSource resume, pause;
@@ -143,8 +145,7 @@ private:
     bool stopping_ = false;
 
     PartTimers scheduler_timers_, socket_timers_;
-    EventSource tick_timer_, open_timer_, close_timer_, reload_timer_, end_timer_;
-    EventSource interrupts_open_timer_, interrupts_close_timer_;
+    EventSource tick_timer_, window_timer_, reload_timer_, end_timer_;
     EventSource clock_source_, probe_source_, sysctl_source_, inspector_source_, engine_source_, history_source_,
         files_source_, outside_source_;
     EventSource term_source_, int_source_, hup_source_;

@@ -33,21 +33,16 @@ void Daemon::Impl::schedule_tick() {
     const ProbePlan& plan = governor_.current();
     schedule(PartTime::scheduler, plan.scheduler, scheduler_timers_, now, std::nullopt);
     // A tick that came before a window's end takes its timer.
-    probes_->close_interrupts();
-    probes_->close_window();
+    window_timer_.reset();
+    close_windows();
     if (!windows_can_open_ || plan.window <= Duration::zero() || ++ticks_ % plan.every != 0)
         return schedule(PartTime::sockets, plan.sockets, socket_timers_, now, std::nullopt);
     // One after the other, so that nobody pays for both at a time; the one of system calls last, since it ends a sample
-    // of what both cost (Probes::open_interrupts). Timers that are due at one time come in any order: what comes after
-    // its end does not open.
+    // of what both cost (Probes::open_interrupts).
     const auto windows = windows_.next_two(now, next_tick_ - now, plan.window);
-    const auto at = [this](EventSource& timer, MonoTime when, auto what) {
-        if (auto set = loop_.at(when, std::move(what))) timer = std::move(*set);
-    };
-    at(interrupts_open_timer_, windows.first.open, [this, until = windows.first.close] { open_interrupts(until); });
-    at(interrupts_close_timer_, windows.first.close, [this] { probes_->close_interrupts(); });
-    at(open_timer_, windows.second.open, [this, until = windows.second.close] { open_window(until); });
-    at(close_timer_, windows.second.close, [this] { probes_->close_window(); });
+    const Duration length = windows.first.close - windows.first.open;
+    const bool together = windows.first.open == windows.second.open;
+    then(windows.first.open, [this, length, together] { open_interrupts(length, together); });
     schedule(PartTime::sockets, plan.sockets, socket_timers_, now, windows.whole());
 }
 
@@ -90,13 +85,32 @@ ProbeBudget Daemon::Impl::probe_budget() const {
     return {governor_.budget(), settings_.tick, costs_, governor_.current()};
 }
 
-void Daemon::Impl::open_window(MonoTime until) {
-    if (stopping_ || clock_.mono() >= until) return;
-    if (const auto opened = probes_->open_window(); !opened) log_warning("{}", to_string(opened.error()));
+/// The next step of the windows. Each sets the timer of the one after it: timers of their own, due together in a loop
+/// that was held up, would come in any order. A window is as long as was planned, however late and slowly it opened.
+void Daemon::Impl::then(MonoTime when, std::function<void()> what) {
+    if (auto timer = loop_.at(when, std::move(what)))
+        window_timer_ = std::move(*timer);
+    else
+        close_windows();
 }
 
-void Daemon::Impl::open_interrupts(MonoTime until) {
-    if (!stopping_ && clock_.mono() < until) probes_->open_interrupts();
+void Daemon::Impl::open_interrupts(Duration length, bool with_calls) {
+    probes_->open_interrupts();
+    if (with_calls) return open_window(length);
+    then(clock_.mono() + length, [this, length] {
+        probes_->close_interrupts();
+        open_window(length);
+    });
+}
+
+void Daemon::Impl::open_window(Duration length) {
+    if (const auto opened = probes_->open_window(); !opened) log_warning("{}", to_string(opened.error()));
+    then(clock_.mono() + length, [this] { close_windows(); });
+}
+
+void Daemon::Impl::close_windows() {
+    probes_->close_interrupts();
+    probes_->close_window();
 }
 
 void Daemon::Impl::on_probe_event(const ProbeEvent& event) {
