@@ -13,6 +13,8 @@
 
 #define GT_BUCKETS 26      /* 0: < 2^10 ns; i: [2^(9+i), 2^(10+i)); 25: >= 2^34 ns */
 #define GT_PID_BITS 22     /* PID_MAX_LIMIT is 2^22 (include/linux/threads.h) */
+/* An exec so soon after another event does not wake: a host with 1,000 execs a second wakes the daemon 50 times. */
+#define GT_EXEC_WAKE_NS 20000000ULL
 #define GT_BLOCKED_NS 20000000ULL /* calls of 20 ms and more are counted by the scheduler, shorter ones in windows */
 #define GT_SQUARE_SHIFT 4  /* sums of squares are of (ns >> 4), so that a tick's difference cannot overflow */
 

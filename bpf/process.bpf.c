@@ -7,8 +7,6 @@
 
 char LICENSE[] SEC("license") = "Dual BSD/GPL";
 
-#define EXEC_WAKE_NS 20000000ULL /* a host that execs 1,000 times a second wakes the daemon 50 times, not 1,000 */
-
 struct {
 	__uint(type, BPF_MAP_TYPE_RINGBUF);
 	__uint(max_entries, GT_RING_BYTES);
@@ -85,7 +83,7 @@ int BPF_PROG(process_exec, struct task_struct *task, int old_pid, struct linux_b
 		event->inode = file->f_inode->i_ino;
 		event->exit_code = version_of(file->f_inode);
 	}
-	if (event->at_ns - last_wake_ns > EXEC_WAKE_NS || bpf_ringbuf_query(&events, BPF_RB_AVAIL_DATA) > GT_RING_BYTES / 4) {
+	if (event->at_ns - last_wake_ns > GT_EXEC_WAKE_NS || bpf_ringbuf_query(&events, BPF_RB_AVAIL_DATA) > GT_RING_BYTES / 4) {
 		last_wake_ns = event->at_ns;
 		wake = BPF_RB_FORCE_WAKEUP;
 	}

@@ -20,6 +20,13 @@
 
 namespace gotuned {
 
+namespace {
+
+// From then on an exec wakes again; the rest is for clocks read at different moments.
+constexpr Duration quiet_after_wake = std::chrono::nanoseconds(GT_EXEC_WAKE_NS) + std::chrono::milliseconds(2);
+
+}  // namespace
+
 Daemon::Daemon(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
 Daemon::~Daemon() = default;
 
@@ -108,7 +115,11 @@ Status Daemon::Impl::start() {
         inspector_source_ = std::move(*source);
     if (probes_ && probes_->event_fd() >= 0) {
         auto source = loop_.on_io(probes_->event_fd(), EPOLLIN, [this] {
-            probes_->drain_events([this](const ProbeEvent& event) { on_probe_event(event); });
+            take_probe_events();
+            // What is executed by what was just executed (an init of a container, a shell script) wakes nobody, and
+            // would be watched from the next tick on only.
+            auto timer = loop_.at(clock_.mono() + quiet_after_wake, [this] { take_probe_events(); });
+            if (timer) exec_timer_ = std::move(*timer);
         });
         if (source) probe_source_ = std::move(*source);
     }

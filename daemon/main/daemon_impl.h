@@ -86,6 +86,7 @@ private:
     void schedule(PartTime part, double share, PartTimers& timers, MonoTime now,
                   const std::optional<WindowSchedule::Window>& window);
     [[nodiscard]] ProbeBudget probe_budget() const;
+    void take_probe_events();
     void on_probe_event(const ProbeEvent& event);
     void rescan_if_blind();
     void watch_held_sysctls();
@@ -145,7 +146,7 @@ private:
     bool stopping_ = false;
 
     PartTimers scheduler_timers_, socket_timers_;
-    EventSource tick_timer_, window_timer_, reload_timer_, end_timer_;
+    EventSource tick_timer_, window_timer_, exec_timer_, reload_timer_, end_timer_;
     EventSource clock_source_, probe_source_, sysctl_source_, inspector_source_, engine_source_, history_source_,
         files_source_, outside_source_;
     EventSource term_source_, int_source_, hup_source_;

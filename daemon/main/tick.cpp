@@ -113,6 +113,10 @@ void Daemon::Impl::close_windows() {
     probes_->close_window();
 }
 
+void Daemon::Impl::take_probe_events() {
+    if (probes_) probes_->drain_events([this](const ProbeEvent& event) { on_probe_event(event); });
+}
+
 void Daemon::Impl::on_probe_event(const ProbeEvent& event) {
     switch (event.kind) {
         case GT_EXEC:
@@ -181,7 +185,7 @@ void Daemon::Impl::watch_held_sysctls() {
 void Daemon::Impl::tick() {
     const MonoTime scheduled = next_tick_;
     const MonoTime began = clock_.mono();
-    if (probes_) probes_->drain_events([this](const ProbeEvent& event) { on_probe_event(event); });
+    take_probe_events();
     processes_->tick(began);
     rescan_if_blind();
     const std::vector<LiveAdjustment> live = engine_->live();

@@ -163,8 +163,8 @@ public:
     virtual void open_interrupts() = 0;
     virtual void close_interrupts() = 0;
 
-    /// For the loop: readable when events wait; -1 when there is no ring buffer. Execs wake at most once in 20 ms
-    /// (exits and forks always do), so drain once a tick as well.
+    /// For the loop: readable when events wait; -1 when there is no ring buffer. Exits and forks always wake, an exec
+    /// not within GT_EXEC_WAKE_NS of the last event that did: drain once more when that has passed, and once a tick.
     [[nodiscard]] virtual int event_fd() const = 0;
     /// Calls back for each event that waits.
     virtual void drain_events(const std::function<void(const ProbeEvent&)>& callback) = 0;

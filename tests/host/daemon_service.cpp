@@ -55,6 +55,27 @@ TEST_CASE("a second daemon on the same state directory is refused, also with a r
     a_second_daemon_is_refused("state");
 }
 
+TEST_CASE("a program that a script executes right after its own start is watched before the next tick") {
+    if (::geteuid() != 0) return;
+    const TempFolder folder;
+    DaemonProcess daemon(folder.path);
+    daemon.start({}, {"--tick", "12s"});
+    REQUIRE(daemon.notified("READY=1"));
+    std::this_thread::sleep_for(std::chrono::seconds(1));  // the first Snapshot is out
+    // The loop takes some milliseconds: the daemon has looked at the shell by then.
+    const std::string script = "i=0; while [ $i -lt 6000 ]; do i=$((i+1)); done; exec \"$0\" -soft 64 -connections 1";
+    Child server({"/bin/sh", "-c", script, build_folder() + "/workloads/fdlimit"}, {},
+                 (folder.path / "server.log").string());
+    // Nothing else must be executed now: each exec lets the daemon see those before it.
+    std::this_thread::sleep_for(std::chrono::seconds(5));
+    CHECK(server.end(SIGKILL) == 128 + SIGKILL);
+    // Only the end of a process that was watched is seen.
+    const bool told = eventually(
+        [&] { return daemon.metrics().find("gotuned_exits_total{service=\"fdlimit\"} 1") != std::string::npos; });
+    INFO(daemon.log());
+    CHECK(told);
+}
+
 TEST_CASE("--profile that is not there is wrong usage and lists those that are") {
     const TempFolder folder;
     DaemonProcess daemon(folder.path);
