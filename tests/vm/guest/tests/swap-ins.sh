@@ -8,10 +8,13 @@ has_fexit swapped_in "swap-ins by process" || return 0
 cluster=$(sysctl -n vm.page-cluster)
 sysctl -qw vm.page-cluster=0
 swap_on 256
-read_from_swap() { awk '$1 == "pswpin" { print $2 }' /proc/vmstat; }
-before=$(read_from_swap)
-service swapper -p MemoryHigh=20M -- "$(workload workingset)" -mib 30 -block 4096
+# Since 6.12 pages of zeros are remembered without being written, and counted apart when they are wanted again.
+read_from_swap() { awk '$1 == "pswpin" || $1 == "swpin_zero" { pages += $2 } END { print pages }' /proc/vmstat; }
+# It waits for nothing before it is watched: how soon that is depends on the machine.
+service swapper -- "$(workload workingset)" -mib 30 -block 4096
 eventually 20 "the service is seen" sees_service "$UNIT-swapper"
+before=$(read_from_swap)
+expect "its memory is made too small" systemctl set-property --runtime "$UNIT-swapper" MemoryHigh=20M
 many() { (($(read_from_swap) - before >= 500)); }
 eventually 60 "it waits for pages in swap" many
 pid=$(service_pid swapper)
@@ -22,7 +25,12 @@ sysctl -qw vm.page-cluster="$cluster"
 read=$(($(read_from_swap) - before))
 counted() { curl -fsS "$METRICS" | awk -v of="gotuned_swapin_total{service=\"$UNIT-swapper.service\"}" 'index($0, of) == 1 { printf "%.0f", $NF }'; }
 # Two threads may wait for one page, and the kernel may swap in a page of another process.
-agree() { awk -v counted="$(counted)" -v read="$read" 'BEGIN { exit !(counted >= read * 0.97 - 5 && counted <= read * 1.03 + 5) }'; }
+agree() {
+    awk -v counted="$(counted)" -v read="$read" 'BEGIN {
+        print "counted: " counted
+        exit !(counted >= read * 0.97 - 5 && counted <= read * 1.03 + 5)
+    }'
+}
 eventually 15 "all that the kernel read from swap is in the metrics ($read)" agree
 echo "$read pages read, $(counted) counted"
 feature "swap-ins by process" yes
