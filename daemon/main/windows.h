@@ -19,10 +19,7 @@ public:
     /// than a window is half window.
     Window next(MonoTime tick, Duration length, Duration wanted) {
         const Duration open_for = std::min(wanted, length / 2);
-        const Duration room = length - open_for - length / 20;  // a margin, so that a late close is still in time
-        std::uniform_int_distribution<Duration::rep> offset(0, std::max<Duration::rep>(room.count(), 0));
-        const MonoTime open = tick + Duration(offset(random_));
-        return {open, open + open_for};
+        return within(tick, length - length / 20, open_for);  // a margin, so that a late close is still in time
     }
 
     /// One window after the other, both of `wanted` as next() has it; both at once in a tick that has no room for two.
@@ -46,13 +43,16 @@ public:
         const bool after = last - taken.close >= taken.open - tick;
         const MonoTime from = after ? taken.close : tick;
         const Duration room = (after ? last : taken.open) - from;
-        const Duration open_for = std::clamp(wanted, Duration::zero(), room);
-        std::uniform_int_distribution<Duration::rep> offset(0, (room - open_for).count());
-        const MonoTime open = from + Duration(offset(random_));
-        return {open, open + open_for};
+        return within(from, room, std::clamp(wanted, Duration::zero(), room));
     }
 
 private:
+    /// Somewhere in the `room` from `from` on.
+    Window within(MonoTime from, Duration room, Duration open_for) {
+        std::uniform_int_distribution<Duration::rep> offset(0, std::max<Duration::rep>((room - open_for).count(), 0));
+        const MonoTime open = from + Duration(offset(random_));
+        return {open, open + open_for};
+    }
     std::mt19937_64 random_;
 };
 

@@ -44,12 +44,10 @@ void print_table(const std::vector<Line>& lines, const DaemonCost& cost, std::si
     }
     fmt::print(stderr,
                "\ndefault = ((1 - s - 2w) * scheduler + s * sockets too + w * either window) / (1 + d), in each of {} "
-               "blocks of "
-               "random slices; then geometric mean, Student's t.\n"
+               "blocks of random slices; then geometric mean, Student's t.\n"
                "  s = {:.4f}: share of the time in which its budget lets the running daemon see arrivals at sockets\n"
                "  w = {:.4f}: share of the time with the window of system calls open, and of that of interrupts, by "
-               "the daemon's own "
-               "metrics\n"
+               "the daemon's own metrics\n"
                "  d = {:.4f}: the daemon's CPU time ({:.4f} cores, with its children) divided by the server's\n"
                "Tracers: slices of 3 s from their ready line, against the mean of the bare slices before and after.\n",
                blocks, cost.sockets_share, cost.window_share, cost.cpu_ratio, cost.cpu_cores);

@@ -169,7 +169,6 @@ TEST_CASE("a handler takes as long as what runs in it") {
     const auto probes = load_probes();
     probes->take_interrupts(MonoClock::now());
     probes->open_interrupts();
-    BurningProgram::Burned burned;
     {
         const Fd statistics(::bpf_enable_stats(BPF_STATS_RUN_TIME));
         REQUIRE(statistics.valid());
@@ -179,7 +178,7 @@ TEST_CASE("a handler takes as long as what runs in it") {
         const MonoTime until = MonoClock::now() + 5s;
         while (program.burned().runs < 100 && MonoClock::now() < until) REQUIRE(::write(file, "x", 1) == 1);
     }
-    burned = program.burned();
+    const BurningProgram::Burned burned = program.burned();
     probes->close_interrupts();
     const InterruptDelta delta = probes->take_interrupts(MonoClock::now());
     ::close(file);

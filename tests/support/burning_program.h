@@ -6,7 +6,6 @@
 #include <linux/bpf.h>
 
 #include <cstdint>
-#include <initializer_list>
 #include <iterator>
 
 #include "base/fd.h"
