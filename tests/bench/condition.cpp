@@ -1,5 +1,6 @@
 #include "condition.h"
 
+#include <array>
 #include <cerrno>
 #include <thread>
 
@@ -29,13 +30,17 @@ private:
 
 class AttachedFloor final : public Attached {
 public:
-    explicit AttachedFloor(floor_bpf* programs) : programs_(programs) {}
+    AttachedFloor(bpf_program* enter, bpf_program* exit)
+        : links_{bpf_program__attach(enter), bpf_program__attach(exit)} {}
     AttachedFloor(const AttachedFloor&) = delete;
     AttachedFloor& operator=(const AttachedFloor&) = delete;
-    ~AttachedFloor() override { floor_bpf__detach(programs_); }
+    ~AttachedFloor() override {
+        for (bpf_link* link : links_) bpf_link__destroy(link);
+    }
+    [[nodiscard]] bool whole() const { return links_[0] != nullptr && links_[1] != nullptr; }
 
 private:
-    floor_bpf* programs_;
+    std::array<bpf_link*, 2> links_;
 };
 
 ProbeOptions options() {
@@ -92,9 +97,9 @@ std::string_view to_string(Condition condition) {
             return "sockets too, watched";
         case Condition::sockets_neighbour:
             return "sockets too, neighbour";
-        case Condition::full_watched:
+        case Condition::calls_watched:
             return "window of system calls, watched";
-        case Condition::full_neighbour:
+        case Condition::calls_neighbour:
             return "window of system calls, neighbour";
         case Condition::interrupts_watched:
             return "window of interrupts, watched";
@@ -102,6 +107,8 @@ std::string_view to_string(Condition condition) {
             return "window of interrupts, neighbour";
         case Condition::floor:
             return "floor: empty sys_enter and sys_exit";
+        case Condition::timing_floor:
+            return "floor of timing: these read the clock";
     }
     return "";
 }
@@ -135,24 +142,26 @@ Result<std::unique_ptr<Attached>> ProgramSets::attach(Condition condition) {
             return loaded_->watched.attach(Seen::sockets);
         case Condition::sockets_neighbour:
             return loaded_->beside.attach(Seen::sockets);
-        case Condition::full_watched:
+        case Condition::calls_watched:
             return loaded_->watched.attach(Seen::calls);
-        case Condition::full_neighbour:
+        case Condition::calls_neighbour:
             return loaded_->beside.attach(Seen::calls);
         case Condition::interrupts_watched:
             return loaded_->watched.attach(Seen::interrupts);
         case Condition::interrupts_neighbour:
             return loaded_->beside.attach(Seen::interrupts);
         case Condition::floor:
+        case Condition::timing_floor:
             break;
     }
     if (loaded_->floor == nullptr) loaded_->floor = floor_bpf__open_and_load();
-    if (loaded_->floor == nullptr) return fail("cannot load the empty programs", errno);
-    if (const int error = floor_bpf__attach(loaded_->floor); error != 0) {
-        floor_bpf__detach(loaded_->floor);
-        return fail("cannot attach the empty programs", -error);
-    }
-    return std::make_unique<AttachedFloor>(loaded_->floor);
+    if (loaded_->floor == nullptr) return fail("cannot load the programs of the floor", errno);
+    const auto& programs = loaded_->floor->progs;
+    auto attached = condition == Condition::floor
+                        ? std::make_unique<AttachedFloor>(programs.floor_enter, programs.floor_exit)
+                        : std::make_unique<AttachedFloor>(programs.clock_enter, programs.clock_exit);
+    if (!attached->whole()) return fail("cannot attach the programs of the floor", errno);
+    return attached;
 }
 
 }  // namespace gotuned::bench

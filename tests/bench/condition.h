@@ -15,13 +15,14 @@ enum class Condition : unsigned char {
     scheduler_neighbour,  ///< the same, another Go process being watched
     sockets_watched,      ///< arrivals at sockets seen as well
     sockets_neighbour,
-    full_watched,  ///< the window of system calls open: the most that is attached at one time where it is dear
-    full_neighbour,
+    calls_watched,  ///< the window of system calls open: the most that is attached at one time where it is dear
+    calls_neighbour,
     interrupts_watched,  ///< the window of interrupts open instead
     interrupts_neighbour,
-    floor,  ///< empty programs on sys_enter and sys_exit
+    floor,         ///< empty programs on sys_enter and sys_exit
+    timing_floor,  ///< programs there that only read the clock
 };
-inline constexpr std::size_t conditions = 10;
+inline constexpr std::size_t conditions = 11;
 std::string_view to_string(Condition condition);
 
 /// Attached for as long as it lives.

@@ -108,9 +108,9 @@ Result<Child> start_uprobe(const std::string& binary) {
 }
 
 /// What is kept of what the empty programs leave, block by block.
-Kept beside_floor(const std::vector<double>& full, const std::vector<double>& floor) {
+Kept beside_floor(const std::vector<double>& calls, const std::vector<double>& floor) {
     std::vector<double> logs;
-    for (std::size_t i = 0; i < full.size(); ++i) logs.push_back(full[i] - floor[i]);
+    for (std::size_t i = 0; i < calls.size(); ++i) logs.push_back(calls[i] - floor[i]);
     return kept_of(logs);
 }
 
@@ -153,7 +153,7 @@ Status overhead(const Arguments& arguments) {
         };
         return kept_of(at_default({of(Condition::scheduler_watched, Condition::scheduler_neighbour),
                                    of(Condition::sockets_watched, Condition::sockets_neighbour),
-                                   of(Condition::full_watched, Condition::full_neighbour),
+                                   of(Condition::calls_watched, Condition::calls_neighbour),
                                    of(Condition::interrupts_watched, Condition::interrupts_neighbour)},
                                   {cost->sockets_share, cost->window_share}, cost->cpu_ratio));
     };
@@ -200,10 +200,14 @@ Status overhead(const Arguments& arguments) {
         lines.push_back({std::string(to_string(static_cast<Condition>(i))), kept_of(ratios.per_cpu_second),
                          kept_of(ratios.per_second)});
     }
-    const Ratios& full = slices.of(Condition::full_watched);
+    const Ratios& calls = slices.of(Condition::calls_watched);
     const Ratios& floor = slices.of(Condition::floor);
-    lines.push_back({"window of system calls / floor", beside_floor(full.per_cpu_second, floor.per_cpu_second),
-                     beside_floor(full.per_second, floor.per_second)});
+    const Ratios& timing = slices.of(Condition::timing_floor);
+    lines.push_back({"window of system calls / floor", beside_floor(calls.per_cpu_second, floor.per_cpu_second),
+                     beside_floor(calls.per_second, floor.per_second)});
+    lines.push_back({"window of system calls / floor of timing",
+                     beside_floor(calls.per_cpu_second, timing.per_cpu_second),
+                     beside_floor(calls.per_second, timing.per_second)});
     lines.push_back({"syscount -L -p SERVER", kept_of(syscount->per_cpu_second), kept_of(syscount->per_second)});
     lines.push_back(
         {"bpftrace hist() by system call", kept_of(bpftrace->per_cpu_second), kept_of(bpftrace->per_second)});
@@ -216,9 +220,11 @@ Status overhead(const Arguments& arguments) {
         std::vector<std::pair<std::string, Kept>> values{
             {"watched_default", lines[0].per_cpu_second},
             {"neighbour_default", lines[1].per_cpu_second},
-            {"watched_full", kept_of(slices.of(Condition::full_watched).per_cpu_second)},
+            {"calls_watched", kept_of(slices.of(Condition::calls_watched).per_cpu_second)},
             {"floor", kept_of(slices.of(Condition::floor).per_cpu_second)},
-            {"full_of_floor", beside_floor(full.per_cpu_second, floor.per_cpu_second)},
+            {"calls_of_floor", beside_floor(calls.per_cpu_second, floor.per_cpu_second)},
+            {"timing_floor", kept_of(timing.per_cpu_second)},
+            {"calls_of_timing_floor", beside_floor(calls.per_cpu_second, timing.per_cpu_second)},
             {"syscount", kept_of(syscount->per_cpu_second)},
             {"bpftrace", kept_of(bpftrace->per_cpu_second)},
             {"runqlat", kept_of(runqlat->per_cpu_second)},

@@ -51,8 +51,9 @@ Spread spread_of(const std::vector<double>& values) {
 }
 
 constexpr std::array<const char*, conditions> keys{
-    "bare",           "scheduler_watched", "scheduler_neighbour", "sockets_watched",      "sockets_neighbour",
-    "window_watched", "window_neighbour",  "interrupts_watched",  "interrupts_neighbour", "floor"};
+    "bare",          "scheduler_watched", "scheduler_neighbour", "sockets_watched",      "sockets_neighbour",
+    "calls_watched", "calls_neighbour",   "interrupts_watched",  "interrupts_neighbour", "floor",
+    "timing_floor"};
 
 Status syscalls(const std::string& build, std::size_t rounds, bool json) {
     auto neighbour = Child::start({build + "/workloads/hog", "-n", "0"});
