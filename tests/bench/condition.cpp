@@ -108,7 +108,7 @@ std::string_view to_string(Condition condition) {
         case Condition::floor:
             return "floor: empty sys_enter and sys_exit";
         case Condition::timing_floor:
-            return "floor of timing: these read the clock";
+            return "floor of timing: they read the clock";
     }
     return "";
 }

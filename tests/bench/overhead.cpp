@@ -205,8 +205,7 @@ Status overhead(const Arguments& arguments) {
     const Ratios& timing = slices.of(Condition::timing_floor);
     lines.push_back({"window of system calls / floor", beside_floor(calls.per_cpu_second, floor.per_cpu_second),
                      beside_floor(calls.per_second, floor.per_second)});
-    lines.push_back({"window of system calls / floor of timing",
-                     beside_floor(calls.per_cpu_second, timing.per_cpu_second),
+    lines.push_back({"the same / floor of timing", beside_floor(calls.per_cpu_second, timing.per_cpu_second),
                      beside_floor(calls.per_second, timing.per_second)});
     lines.push_back({"syscount -L -p SERVER", kept_of(syscount->per_cpu_second), kept_of(syscount->per_second)});
     lines.push_back(
