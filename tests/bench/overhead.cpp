@@ -219,8 +219,8 @@ Status overhead(const Arguments& arguments) {
         std::vector<std::pair<std::string, Kept>> values{
             {"watched_default", lines[0].per_cpu_second},
             {"neighbour_default", lines[1].per_cpu_second},
-            {"calls_watched", kept_of(slices.of(Condition::calls_watched).per_cpu_second)},
-            {"floor", kept_of(slices.of(Condition::floor).per_cpu_second)},
+            {"calls_watched", kept_of(calls.per_cpu_second)},
+            {"floor", kept_of(floor.per_cpu_second)},
             {"calls_of_floor", beside_floor(calls.per_cpu_second, floor.per_cpu_second)},
             {"timing_floor", kept_of(timing.per_cpu_second)},
             {"calls_of_timing_floor", beside_floor(calls.per_cpu_second, timing.per_cpu_second)},
