@@ -20,12 +20,10 @@ struct pt_regs {
 } KERNEL_TYPE;
 
 #define GT_HANDLER "__arm64_sys_" /* arch/arm64/include/asm/syscall_wrapper.h */
-#define GT_NR_EPOLL_PWAIT 22
 #define GT_NR_EPOLL_PWAIT2 441
-#define GT_NR_GETSOCKOPT 209
 
-/* Class + 1; 0 is GT_OTHER. */
-static const __u8 gt_class_of_number[512] = {
+/* Class + 1 (0 is GT_OTHER) and the other GT_KIND_... bits. */
+static const __u8 gt_kind_of_number[512] = {
 	[63] = GT_READ + 1, [65] = GT_READ + 1, [67] = GT_READ + 1, [69] = GT_READ + 1, [207] = GT_READ + 1,
 	[212] = GT_READ + 1, [243] = GT_READ + 1, [286] = GT_READ + 1,
 	/* read readv pread64 preadv recvfrom recvmsg recvmmsg preadv2 */
@@ -45,16 +43,12 @@ static const __u8 gt_class_of_number[512] = {
 	[98] = GT_FUTEX + 1, [449] = GT_FUTEX + 1, [454] = GT_FUTEX + 1, [455] = GT_FUTEX + 1, [456] = GT_FUTEX + 1,
 	/* futex futex_waitv futex_wake futex_wait futex_requeue */
 	[101] = GT_SLEEP + 1, [115] = GT_SLEEP + 1, /* nanosleep clock_nanosleep */
-	[22] = GT_WAIT + 1, [72] = GT_WAIT + 1, [73] = GT_WAIT + 1, [95] = GT_WAIT + 1, [128] = GT_WAIT + 1,
-	[133] = GT_WAIT + 1, [137] = GT_WAIT + 1, [260] = GT_WAIT + 1, [441] = GT_WAIT + 1,
+	[22] = GT_EPOLL, [72] = GT_WAIT + 1, [73] = GT_WAIT + 1, [95] = GT_WAIT + 1, [128] = GT_WAIT + 1,
+	[133] = GT_WAIT + 1, [137] = GT_WAIT + 1, [260] = GT_WAIT + 1, [441] = GT_EPOLL,
 	/* epoll_pwait pselect6 ppoll waitid restart_syscall rt_sigsuspend rt_sigtimedwait wait4 epoll_pwait2 */
-	[220] = GT_CLONE + 1, [435] = GT_CLONE + 1, /* clone clone3 */
+	[220] = GT_CLONES, [435] = GT_CLONES, /* clone clone3 */
+	[209] = GT_KIND_SOCKOPT, /* getsockopt */
 };
-
-static __always_inline bool gt_is_epoll(long number)
-{
-	return number == GT_NR_EPOLL_PWAIT || number == GT_NR_EPOLL_PWAIT2;
-}
 
 static __always_inline bool gt_sleeping_call(struct task_struct *task, unsigned int state, struct gt_call *call)
 {

@@ -25,13 +25,10 @@ struct pt_regs {
 } KERNEL_TYPE;
 
 #define GT_HANDLER "__x64_sys_" /* arch/x86/include/asm/syscall_wrapper.h */
-#define GT_NR_EPOLL_WAIT 232
-#define GT_NR_EPOLL_PWAIT 281
 #define GT_NR_EPOLL_PWAIT2 441
-#define GT_NR_GETSOCKOPT 55
 
-/* Class + 1; 0 is GT_OTHER. */
-static const __u8 gt_class_of_number[512] = {
+/* Class + 1 (0 is GT_OTHER) and the other GT_KIND_... bits. */
+static const __u8 gt_kind_of_number[512] = {
 	[0] = GT_READ + 1, [17] = GT_READ + 1, [19] = GT_READ + 1, [45] = GT_READ + 1, [47] = GT_READ + 1,
 	[295] = GT_READ + 1, [299] = GT_READ + 1, [327] = GT_READ + 1,
 	/* read pread64 readv recvfrom recvmsg preadv recvmmsg preadv2 */
@@ -52,17 +49,13 @@ static const __u8 gt_class_of_number[512] = {
 	/* futex futex_waitv futex_wake futex_wait futex_requeue */
 	[35] = GT_SLEEP + 1, [230] = GT_SLEEP + 1, /* nanosleep clock_nanosleep */
 	[7] = GT_WAIT + 1, [23] = GT_WAIT + 1, [34] = GT_WAIT + 1, [61] = GT_WAIT + 1, [128] = GT_WAIT + 1,
-	[130] = GT_WAIT + 1, [219] = GT_WAIT + 1, [232] = GT_WAIT + 1, [247] = GT_WAIT + 1, [270] = GT_WAIT + 1,
-	[271] = GT_WAIT + 1, [281] = GT_WAIT + 1, [441] = GT_WAIT + 1,
+	[130] = GT_WAIT + 1, [219] = GT_WAIT + 1, [232] = GT_EPOLL, [247] = GT_WAIT + 1, [270] = GT_WAIT + 1,
+	[271] = GT_WAIT + 1, [281] = GT_EPOLL, [441] = GT_EPOLL,
 	/* poll select pause wait4 rt_sigtimedwait rt_sigsuspend restart_syscall epoll_wait waitid pselect6 ppoll
 	 * epoll_pwait epoll_pwait2 */
-	[56] = GT_CLONE + 1, [57] = GT_CLONE + 1, [58] = GT_CLONE + 1, [435] = GT_CLONE + 1, /* clone fork vfork clone3 */
+	[56] = GT_CLONES, [57] = GT_CLONES, [58] = GT_CLONES, [435] = GT_CLONES, /* clone fork vfork clone3 */
+	[55] = GT_KIND_SOCKOPT, /* getsockopt */
 };
-
-static __always_inline bool gt_is_epoll(long number)
-{
-	return number == GT_NR_EPOLL_WAIT || number == GT_NR_EPOLL_PWAIT || number == GT_NR_EPOLL_PWAIT2;
-}
 
 /* In which system call `task`, just switched out, sleeps: false when in none (page fault, stop, kernel thread). */
 static __always_inline bool gt_sleeping_call(struct task_struct *task, unsigned int state, struct gt_call *call)

@@ -21,13 +21,11 @@ struct gt_call {
 #error "no register layout for this architecture"
 #endif
 
-struct {
-	__uint(type, BPF_MAP_TYPE_ARRAY);
-	__uint(max_entries, 1);
-	__uint(map_flags, BPF_F_MMAPABLE);
-	__type(key, __u32);
-	__type(value, struct gt_shared);
-} shared SEC(".maps");
+/*
+ * The only variable of any object: so it is the whole of the map .bss, which the loader makes once and maps, and programs
+ * reach it without a look-up.
+ */
+struct gt_shared shared;
 
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
@@ -36,24 +34,23 @@ struct {
 	__type(value, struct gt_watch);
 } watched SEC(".maps");
 
-static __always_inline struct gt_shared *gt_shared_state(void)
-{
-	__u32 zero = 0;
+/*
+ * The next comparison and what comes after it use one register of 64 bits: the verifier of 5.10 does not carry bounds over
+ * to 32-bit copies, nor through the stack (kernel/bpf/verifier.c, check_alu_op and check_stack_write).
+ */
+#define gt_keep_bounds(number) asm volatile("" : "+r"(number))
 
-	return bpf_map_lookup_elem(&shared, &zero);
-}
-
-static __always_inline bool gt_is_watched(struct gt_shared *state, __u32 tgid)
+static __always_inline bool gt_is_watched(__u32 tgid)
 {
-	return (state->watched_bits[(tgid >> 3) & (GT_PIDS / 8 - 1)] >> (tgid & 7)) & 1;
+	return (shared.watched_bits[(tgid >> 3) & (GT_PIDS / 8 - 1)] >> (tgid & 7)) & 1;
 }
 
 /* Only adding is atomic before 5.12, and it is all we need. */
 static __always_inline void gt_add(__u64 *counter, __u64 amount) { __sync_fetch_and_add(counter, amount); }
 
-static __always_inline void gt_drop(struct gt_shared *state, enum gt_object object, enum gt_drop reason)
+static __always_inline void gt_drop(enum gt_object object, enum gt_drop reason)
 {
-	gt_add(&state->drops[object][reason], 1);
+	gt_add(&shared.drops[object][reason], 1);
 }
 
 #endif

@@ -92,13 +92,12 @@ static __always_inline void count(struct gt_named_hist *found, __u32 window, __u
 SEC("tp_btf/softirq_entry")
 int BPF_PROG(softirq_entry, unsigned int vector)
 {
-	struct gt_shared *state = gt_shared_state();
 	struct gt_running *here = running_here();
 
-	if (!state || !here)
+	if (!here)
 		return 0;
 	here->vector = vector;
-	here->softirq_window = state->irq_generation;
+	here->softirq_window = shared.irq_generation;
 	here->softirq_ns = bpf_ktime_get_ns();
 	here->poll_ns = here->softirq_ns;
 	return 0;
@@ -107,37 +106,35 @@ int BPF_PROG(softirq_entry, unsigned int vector)
 SEC("tp_btf/softirq_exit")
 int BPF_PROG(softirq_exit, unsigned int vector)
 {
-	struct gt_shared *state = gt_shared_state();
 	struct gt_running *here = running_here();
 	struct gt_named_hist *found;
 	__u64 began;
 
-	if (!state || !here)
+	if (!here)
 		return 0;
 	began = here->softirq_ns;
 	here->softirq_ns = 0;
-	if (!began || here->softirq_window != state->irq_generation || here->vector != vector)
+	if (!began || here->softirq_window != shared.irq_generation || here->vector != vector)
 		return 0;
 	found = bpf_map_lookup_elem(&softirqs, &vector);
 	if (found)
-		count(found, state->irq_generation, bpf_ktime_get_ns() - began);
+		count(found, shared.irq_generation, bpf_ktime_get_ns() - began);
 	return 0;
 }
 
 SEC("tp_btf/irq_handler_entry")
 int BPF_PROG(irq_entry, int irq, struct irqaction *action)
 {
-	struct gt_shared *state = gt_shared_state();
 	struct gt_running *here = running_here();
 
-	if (!state || !here)
+	if (!here)
 		return 0;
-	here->irq_window = state->irq_generation;
+	here->irq_window = shared.irq_generation;
 	here->irq_ns = bpf_ktime_get_ns();
 	return 0;
 }
 
-static __always_inline struct gt_named_hist *made(struct gt_shared *state, void *map, __u64 key, const char *name)
+static __always_inline struct gt_named_hist *made(void *map, __u64 key, const char *name)
 {
 	struct gt_named_hist *found = bpf_map_lookup_elem(map, &key), fresh = {};
 
@@ -145,28 +142,27 @@ static __always_inline struct gt_named_hist *made(struct gt_shared *state, void 
 		return found;
 	bpf_probe_read_kernel_str(fresh.name, sizeof(fresh.name), name);
 	if (bpf_map_update_elem(map, &key, &fresh, BPF_ANY))
-		gt_drop(state, GT_OBJECT_IRQ, GT_DROP_NAMES_FULL);
+		gt_drop(GT_OBJECT_IRQ, GT_DROP_NAMES_FULL);
 	return bpf_map_lookup_elem(map, &key);
 }
 
 SEC("tp_btf/irq_handler_exit")
 int BPF_PROG(irq_exit, int irq, struct irqaction *action)
 {
-	struct gt_shared *state = gt_shared_state();
 	struct gt_running *here = running_here();
 	struct gt_named_hist *found;
 	__u64 began, now;
 
-	if (!state || !here)
+	if (!here)
 		return 0;
 	began = here->irq_ns;
 	here->irq_ns = 0;
-	if (!began || here->irq_window != state->irq_generation)
+	if (!began || here->irq_window != shared.irq_generation)
 		return 0;
 	now = bpf_ktime_get_ns();
-	found = made(state, &handlers, (__u64)action, action->name);
+	found = made(&handlers, (__u64)action, action->name);
 	if (found)
-		count(found, state->irq_generation, now - began);
+		count(found, shared.irq_generation, now - began);
 	return 0;
 }
 
@@ -174,7 +170,6 @@ int BPF_PROG(irq_exit, int irq, struct irqaction *action)
 SEC("tp_btf/napi_poll")
 int BPF_PROG(napi_polled, struct napi_struct *napi)
 {
-	struct gt_shared *state = gt_shared_state();
 	struct gt_running *here = running_here();
 	struct device_driver *driver = 0;
 	struct gt_named_hist *found;
@@ -182,8 +177,8 @@ int BPF_PROG(napi_polled, struct napi_struct *napi)
 	const char *name;
 	__u64 now, key;
 
-	if (!state || !here || !here->softirq_ns || here->vector != GT_SOFTIRQ_NET_RX ||
-	    here->softirq_window != state->irq_generation)
+	if (!here || !here->softirq_ns || here->vector != GT_SOFTIRQ_NET_RX ||
+	    here->softirq_window != shared.irq_generation)
 		return 0; /* busy polling, a thread of its own, or a softirq whose beginning was not seen */
 	now = bpf_ktime_get_ns();
 	device = BPF_CORE_READ(napi, dev);
@@ -191,9 +186,9 @@ int BPF_PROG(napi_polled, struct napi_struct *napi)
 		driver = BPF_CORE_READ(device, dev.parent, driver);
 	name = driver ? BPF_CORE_READ(driver, name) : device ? (const char *)&device->name : "backlog";
 	key = driver ? (__u64)driver : (__u64)device;
-	found = made(state, &drivers, key, name);
+	found = made(&drivers, key, name);
 	if (found)
-		count(found, state->irq_generation, now - here->poll_ns);
+		count(found, shared.irq_generation, now - here->poll_ns);
 	here->poll_ns = now;
 	return 0;
 }

@@ -28,9 +28,59 @@ enum gt_object {
 	GT_OBJECTS
 };
 
-/* One element of the mmapable array `shared`. User space writes all but drops. */
+#define GT_MAX_CPUS 1024U     /* with a place in `entered`; on all further ones calls are remembered by thread */
+
+/* What the number of a system call says about it, beside its class + 1. */
+#define GT_KIND_CLASS 0x0fU
+#define GT_KIND_EPOLL 0x10U
+#define GT_KIND_SOCKOPT 0x20U /* getsockopt: may hand out the error of a connect */
+#define GT_KIND_CLONE 0x40U   /* its EAGAIN is a failure */
+#define GT_EPOLL (GT_WAIT + 1 + GT_KIND_EPOLL)
+#define GT_CLONES (GT_CLONE + 1 + GT_KIND_CLONE)
+
+/*
+ * Of one CPU, one cache line: the thread that entered a system call there last, if it has not left the CPU since, and that
+ * call. See entered.h.
+ */
+struct gt_entered {
+	__u64 thread;     /* address of its registers at entry, which lie in its own kernel stack; 0: nobody */
+	__u64 open;       /* the same while the call is under way; else 0 */
+	__u64 enter_ns;
+	__u32 generation; /* gt_shared.entered_generation when what follows was looked up */
+	__u32 tid;
+	__u32 tgid;
+	__u32 slot;
+	__u32 lease;
+	__u32 counters;   /* element of `slots` that calls are counted in on this CPU */
+	__u16 window;
+	__u8 own;         /* the counters are this CPU's own: see gt_shared.copies */
+	__u8 kind;        /* GT_KIND_... of the call */
+	__u8 zero_timeout;
+} __attribute__((aligned(64)));
+
+/*
+ * The variable `shared`, alone in the map .bss. User space writes what comes before
+ * last_wake_ns and after drops. What is looked at most
+ * stands first, where one instruction reaches it.
+ */
 struct gt_shared {
-	__u8 watched_bits[GT_PIDS / 8];  /* by tgid: one load tells most tasks of the host that nobody watches them */
+	/*
+	 * Counts changes of what a place in `entered` remembers: leases, copies, windows, attachments of the scheduler's
+	 * programs. Counted up after the change, read before what it is about.
+	 */
+	__u32 entered_generation;
+	__u32 scheduler_generation;      /* counts attachments of the scheduler's programs; 0: not attached */
+	__u32 window_generation;         /* counts windows; 0: none was ever open */
+	__u32 cpus;                      /* copies of a slot; a CPU with a higher number counts into the slot itself */
+	__u32 network_generation;        /* counts attachments of all probes: what a socket remembers of an earlier one is void */
+	__u32 arrivals_generation;       /* counts attachments of the programs of net.bpf.c; 0: not attached */
+	__u32 calls_attached;            /* calls.bpf.c counts gt_errno_of_calls() always, the windows do not */
+	__u32 sweep;                     /* counts sweeps over the sockets; 0: none yet */
+	__u32 memory_generation;         /* counts attachments of the programs of memory.bpf.c */
+	__u32 irq_generation;            /* counts windows in which interrupts were looked at; 0: none was ever open */
+	__u64 last_wake_ns;              /* when an event of process.bpf.c last woke the daemon */
+	struct gt_entered entered[GT_MAX_CPUS];
+	__u64 drops[GT_OBJECTS][GT_DROPS];
 	__u32 lease[GT_MAX_SLOTS];       /* who holds a slot now: stamps made under an earlier lease are void */
 	/*
 	 * The busiest processes count into a copy of their slot for each CPU, which that CPU alone writes: plain additions,
@@ -38,16 +88,7 @@ struct gt_shared {
 	 * of CPU 0, 0: none. Whoever reads adds all up.
 	 */
 	__u32 copies[GT_MAX_SLOTS];
-	__u32 cpus;                      /* copies of a slot; a CPU with a higher number counts into the slot itself */
-	__u32 scheduler_generation;      /* counts attachments of the scheduler's programs; 0: not attached */
-	__u32 window_generation;         /* counts windows; 0: none was ever open */
-	__u32 network_generation;        /* counts attachments of all probes: what a socket remembers of an earlier one is void */
-	__u32 arrivals_generation;       /* counts attachments of the programs of net.bpf.c; 0: not attached */
-	__u32 calls_attached;            /* calls.bpf.c counts gt_errno_of_calls() always, the windows do not */
-	__u32 sweep;                     /* counts sweeps over the sockets; 0: none yet */
-	__u32 memory_generation;         /* counts attachments of the programs of memory.bpf.c */
-	__u32 irq_generation;            /* counts windows in which interrupts were looked at; 0: none was ever open */
-	__u64 drops[GT_OBJECTS][GT_DROPS];
+	__u8 watched_bits[GT_PIDS / 8];  /* by tgid: one load tells most tasks of the host that nobody watches them */
 };
 
 /* Value of the hash `watched`, by tgid. */
@@ -55,5 +96,9 @@ struct gt_watch {
 	__u32 slot;
 	__u32 lease;
 };
+
+#ifdef __cplusplus
+static_assert(sizeof(struct gt_entered) == 64, "a cache line");
+#endif
 
 #endif

@@ -27,13 +27,12 @@ struct {
 
 static __always_inline int reclaim_begins(void)
 {
-	struct gt_shared *state = gt_shared_state();
 	__u64 current = bpf_get_current_pid_tgid();
 	__u32 tgid = (__u32)(current >> 32), tid = (__u32)current;
 	struct gt_reclaim reclaim = {};
 	struct gt_watch *watch;
 
-	if (!state || !gt_is_watched(state, tgid))
+	if (!gt_is_watched(tgid))
 		return 0;
 	watch = bpf_map_lookup_elem(&watched, &tgid);
 	if (!watch)
@@ -41,9 +40,9 @@ static __always_inline int reclaim_begins(void)
 	reclaim.began_ns = bpf_ktime_get_ns();
 	reclaim.slot = watch->slot;
 	reclaim.lease = watch->lease;
-	reclaim.generation = state->memory_generation;
+	reclaim.generation = shared.memory_generation;
 	if (bpf_map_update_elem(&reclaims, &tid, &reclaim, BPF_ANY))
-		gt_drop(state, GT_OBJECT_MEMORY, GT_DROP_TASK_FULL);
+		gt_drop(GT_OBJECT_MEMORY, GT_DROP_TASK_FULL);
 	return 0;
 }
 
@@ -51,7 +50,6 @@ static __always_inline int reclaim_ends(void)
 {
 	__u32 tid = (__u32)bpf_get_current_pid_tgid();
 	struct gt_reclaim *found = bpf_map_lookup_elem(&reclaims, &tid), reclaim;
-	struct gt_shared *state = gt_shared_state();
 	struct gt_slot *slot;
 	__u64 now;
 
@@ -60,8 +58,8 @@ static __always_inline int reclaim_ends(void)
 	reclaim = *found;
 	bpf_map_delete_elem(&reclaims, &tid);
 	/* Begun under an earlier attachment, which missed its end, or for a process that is not watched any more. */
-	if (!state || reclaim.generation != state->memory_generation ||
-	    state->lease[reclaim.slot & (GT_MAX_SLOTS - 1)] != reclaim.lease)
+	if (reclaim.generation != shared.memory_generation ||
+	    shared.lease[reclaim.slot & (GT_MAX_SLOTS - 1)] != reclaim.lease)
 		return 0;
 	slot = bpf_map_lookup_elem(&slots, &reclaim.slot);
 	now = bpf_ktime_get_ns();

@@ -27,11 +27,11 @@ char LICENSE[] SEC("license") = "Dual BSD/GPL";
 static __always_inline bool after(__u32 a, __u32 b) { return (__s32)(a - b) > 0; }
 
 /* The programs may have been off: what counts from one event to the next has a hole. */
-static __always_inline void catch_up(struct gt_shared *state, struct gt_socket *socket, bool tcp)
+static __always_inline void catch_up(struct gt_socket *socket, bool tcp)
 {
-	if (socket->arrivals == state->arrivals_generation)
+	if (socket->arrivals == shared.arrivals_generation)
 		return;
-	socket->arrivals = state->arrivals_generation;
+	socket->arrivals = shared.arrivals_generation;
 	socket->has_seen = 0;
 	socket->arrived = 0;
 	socket->taken = 0;
@@ -51,17 +51,16 @@ static __always_inline void stamp(struct gt_arrival *arrival, struct tcp_sock *t
 SEC("tp_btf/sk_data_ready")
 int BPF_PROG(sk_data_ready, struct sock *sk)
 {
-	struct gt_shared *state = gt_shared_state();
 	struct gt_socket *socket;
 	struct tcp_sock *tcp;
 	__u32 copied;
 
-	if (!state || !sk->sk_bpf_storage)
+	if (!sk->sk_bpf_storage)
 		return 0;
 	socket = bpf_sk_storage_get(&sockets, sk, 0, 0);
 	if (!socket)
 		return 0;
-	catch_up(state, socket, gt_is_tcp(sk));
+	catch_up(socket, gt_is_tcp(sk));
 	if (!gt_is_tcp(sk)) {
 		socket->arrived++;
 		if (!socket->arrival.at_ns) {
@@ -86,14 +85,14 @@ int BPF_PROG(sk_data_ready, struct sock *sk)
 	return 0;
 }
 
-static __always_inline void observe(struct gt_shared *state, struct gt_socket *socket, __u64 since)
+static __always_inline void observe(struct gt_socket *socket, __u64 since)
 {
 	__u64 now = bpf_ktime_get_ns();
 	__u32 index = socket->slot;
 	struct gt_slot *slot;
 
 	if (since > now) {
-		gt_drop(state, GT_OBJECT_NET, GT_DROP_STALE);
+		gt_drop(GT_OBJECT_NET, GT_DROP_STALE);
 		return;
 	}
 	slot = bpf_map_lookup_elem(&slots, &index);
@@ -102,7 +101,7 @@ static __always_inline void observe(struct gt_shared *state, struct gt_socket *s
 }
 
 /* The bytes from `before` up to `copied` were read. */
-static __always_inline void read_stream(struct gt_shared *state, struct gt_socket *socket, struct tcp_sock *tcp, __u32 bytes)
+static __always_inline void read_stream(struct gt_socket *socket, struct tcp_sock *tcp, __u32 bytes)
 {
 	__u32 copied = tcp->copied_seq, before = copied - bytes;
 	__u64 since = 0;
@@ -132,11 +131,11 @@ static __always_inline void read_stream(struct gt_shared *state, struct gt_socke
 	}
 	socket->next.at_ns = 0;
 	if (since)
-		observe(state, socket, since);
+		observe(socket, since);
 }
 
 /* One read takes one datagram, but counts may drift apart (checksums are looked at late): an empty queue sets them right. */
-static __always_inline void read_datagram(struct gt_shared *state, struct gt_socket *socket, struct sock *sk, int result)
+static __always_inline void read_datagram(struct gt_socket *socket, struct sock *sk, int result)
 {
 	__u64 since = socket->arrival.at_ns;
 
@@ -151,13 +150,12 @@ static __always_inline void read_datagram(struct gt_shared *state, struct gt_soc
 	if (!since || after(socket->arrival.position, socket->taken))
 		return;
 	socket->arrival.at_ns = 0;
-	observe(state, socket, since);
+	observe(socket, since);
 }
 
 SEC("tp_btf/sock_recv_length")
 int BPF_PROG(sock_recv_length, struct sock *sk, int result, int flags)
 {
-	struct gt_shared *state = gt_shared_state();
 	__u32 tgid = (__u32)(bpf_get_current_pid_tgid() >> 32);
 	struct gt_socket *socket;
 	struct tcp_sock *tcp;
@@ -166,32 +164,32 @@ int BPF_PROG(sock_recv_length, struct sock *sk, int result, int flags)
 	/* First what is cheapest: a Go server's every other read finds nothing yet. */
 	if (result <= 0 && (stream || (result < 0 && result != -EAGAIN)))
 		return 0;
-	if (!state || !gt_is_watched(state, tgid) || (flags & (MSG_PEEK | MSG_ERRQUEUE)))
+	if (!gt_is_watched(tgid) || (flags & (MSG_PEEK | MSG_ERRQUEUE)))
 		return 0;
 	socket = bpf_sk_storage_get(&sockets, sk, 0, 0);
 	if (!socket && !gt_is_followed(sk))
 		return 0;
-	if (!socket || !gt_is_owned_by(state, socket, tgid)) {
-		socket = gt_label(state, sk, tgid);
+	if (!socket || !gt_is_owned_by(socket, tgid)) {
+		socket = gt_label(sk, tgid);
 		if (!socket)
 			return 0;
 	}
-	catch_up(state, socket, gt_is_tcp(sk));
+	catch_up(socket, gt_is_tcp(sk));
 	if (!stream) {
-		read_datagram(state, socket, sk, result);
+		read_datagram(socket, sk, result);
 		return 0;
 	}
 	if (gt_is_tcp(sk)) {
 		tcp = bpf_skc_to_tcp_sock(sk);
 		if (tcp)
-			read_stream(state, socket, tcp, (__u32)result);
+			read_stream(socket, tcp, (__u32)result);
 		return 0;
 	}
 	if (socket->arrival.at_ns) {
 		__u64 since = socket->arrival.at_ns;
 
 		socket->arrival.at_ns = 0;
-		observe(state, socket, since);
+		observe(socket, since);
 	}
 	return 0;
 }

@@ -20,14 +20,12 @@ struct {
 	__type(value, __u32);
 } heirs SEC(".maps");
 
-__u64 last_wake_ns;
-
-static __always_inline struct gt_event *reserve(struct gt_shared *state)
+static __always_inline struct gt_event *reserve(void)
 {
 	struct gt_event *event = bpf_ringbuf_reserve(&events, sizeof(*event), 0);
 
 	if (!event)
-		gt_drop(state, GT_OBJECT_PROCESS, GT_DROP_RING_FULL);
+		gt_drop(GT_OBJECT_PROCESS, GT_DROP_RING_FULL);
 	return event;
 }
 
@@ -54,20 +52,17 @@ static __always_inline __u32 version_of(struct inode *inode)
 SEC("tp_btf/sched_process_exec")
 int BPF_PROG(process_exec, struct task_struct *task, int old_pid, struct linux_binprm *bprm)
 {
-	struct gt_shared *state = gt_shared_state();
 	struct gt_event *event;
 	struct file *file;
 	__u64 wake = BPF_RB_NO_WAKEUP;
 
-	if (!state)
-		return 0;
 	/* A thread other than the leader takes the leader's id when it execs: nobody will exit under its old one. */
 	if (old_pid != task->pid) {
 		__u32 tid = (__u32)old_pid;
 
 		bpf_map_delete_elem(&threads, &tid);
 	}
-	event = reserve(state);
+	event = reserve();
 	if (!event)
 		return 0;
 	event->kind = GT_EXEC;
@@ -83,8 +78,8 @@ int BPF_PROG(process_exec, struct task_struct *task, int old_pid, struct linux_b
 		event->inode = file->f_inode->i_ino;
 		event->exit_code = version_of(file->f_inode);
 	}
-	if (event->at_ns - last_wake_ns > GT_EXEC_WAKE_NS || bpf_ringbuf_query(&events, BPF_RB_AVAIL_DATA) > GT_RING_BYTES / 4) {
-		last_wake_ns = event->at_ns;
+	if (event->at_ns - shared.last_wake_ns > GT_EXEC_WAKE_NS || bpf_ringbuf_query(&events, BPF_RB_AVAIL_DATA) > GT_RING_BYTES / 4) {
+		shared.last_wake_ns = event->at_ns;
 		wake = BPF_RB_FORCE_WAKEUP;
 	}
 	bpf_ringbuf_submit(event, wake);
@@ -109,21 +104,20 @@ static __always_inline __u32 exit_code_of(struct task_struct *task)
 SEC("tp_btf/sched_process_exit")
 int BPF_PROG(process_exit, struct task_struct *task)
 {
-	struct gt_shared *state = gt_shared_state();
 	__u32 tgid = (__u32)task->tgid;
 	struct gt_event *event;
 	bool ours = false;
 
 	/* Two last threads may both see nobody alive: whoever takes the entry out tells. */
-	if (!state || task->signal->live.counter != 0)
+	if (task->signal->live.counter != 0)
 		return 0;
-	if (gt_is_watched(state, tgid))
+	if (gt_is_watched(tgid))
 		ours = bpf_map_delete_elem(&watched, &tgid) == 0;
 	if (bpf_map_lookup_elem(&heirs, &tgid) && bpf_map_delete_elem(&heirs, &tgid) == 0)
 		ours = true;
 	if (!ours)
 		return 0;
-	event = reserve(state);
+	event = reserve();
 	if (!event)
 		return 0;
 	event->kind = GT_EXIT;
@@ -133,7 +127,7 @@ int BPF_PROG(process_exit, struct task_struct *task)
 	event->dev = 0;
 	event->inode = 0;
 	event->at_ns = bpf_ktime_get_ns();
-	last_wake_ns = event->at_ns;
+	shared.last_wake_ns = event->at_ns;
 	bpf_ringbuf_submit(event, BPF_RB_FORCE_WAKEUP);
 	return 0;
 }
@@ -141,18 +135,14 @@ int BPF_PROG(process_exit, struct task_struct *task)
 SEC("tp_btf/sched_process_fork")
 int BPF_PROG(process_fork, struct task_struct *parent, struct task_struct *child)
 {
-	struct gt_shared *state;
 	__u32 from = (__u32)parent->tgid, to = (__u32)child->tgid, one = 1;
 	struct gt_event *event;
 
 	if (child->pid != child->tgid || !bpf_map_lookup_elem(&heirs, &from)) /* a thread, or nobody's heir */
 		return 0;
-	state = gt_shared_state();
-	if (!state)
-		return 0;
 	if (bpf_map_update_elem(&heirs, &to, &one, BPF_ANY))
-		gt_drop(state, GT_OBJECT_PROCESS, GT_DROP_HEIRS_FULL);
-	event = reserve(state);
+		gt_drop(GT_OBJECT_PROCESS, GT_DROP_HEIRS_FULL);
+	event = reserve();
 	if (!event)
 		return 0;
 	event->kind = GT_FORK;
@@ -162,7 +152,7 @@ int BPF_PROG(process_fork, struct task_struct *parent, struct task_struct *child
 	event->dev = 0;
 	event->inode = 0;
 	event->at_ns = bpf_ktime_get_ns();
-	last_wake_ns = event->at_ns;
+	shared.last_wake_ns = event->at_ns;
 	bpf_ringbuf_submit(event, BPF_RB_FORCE_WAKEUP);
 	return 0;
 }

@@ -33,8 +33,8 @@ static __always_inline __u32 epoll_timeout(struct gt_call *call)
 	return (int)call->timeout > 0 && (int)call->timeout < LONGEST_TIMEOUT_S * 1000 ? (__u32)call->timeout * 1000U : 0;
 }
 
-static __always_inline void switch_out(struct gt_shared *state, struct task_struct *task, struct gt_entered *call_here,
-				       bool preempt, __u64 now)
+static __always_inline void switch_out(struct task_struct *task, struct gt_entered *call_here, bool preempt,
+				       __u64 now)
 {
 	unsigned int task_is = task_state(task);
 	struct gt_call call = {};
@@ -43,41 +43,42 @@ static __always_inline void switch_out(struct gt_shared *state, struct task_stru
 	/* An exiting thread's entry is gone already and must not come back. */
 	if ((task->flags & PF_EXITING) || (task_is & TASK_DEAD))
 		return;
-	thread = gt_thread_of(state, GT_OBJECT_SCHED, (__u32)task->tgid, (__u32)task->pid);
+	thread = gt_thread_of(GT_OBJECT_SCHED, (__u32)task->tgid, (__u32)task->pid);
 	if (!thread)
 		return;
-	if (call_here && call_here->tid == (__u32)task->pid)
+	if (call_here && call_here->open && call_here->tid == (__u32)task->pid)
 		gt_enter_thread(thread, call_here);
 	/* It leaves again, and nobody saw it come: some kernels run no program while certain tasks are current. */
-	if (thread->out_ns && thread->generation == (__u16)state->scheduler_generation)
-		gt_drop(state, GT_OBJECT_SCHED, GT_DROP_STALE);
+	if (thread->out_ns && thread->generation == (__u16)shared.scheduler_generation)
+		gt_drop(GT_OBJECT_SCHED, GT_DROP_STALE);
 	thread->out = GT_OUT_RUNNABLE;
 	thread->out_class = 0;
 	thread->timeout_us = 0;
 	if (!preempt && task_is) {
 		thread->out = GT_OUT_ASLEEP;
 		if (gt_sleeping_call(task, task_is, &call)) {
-			thread->out_class = (__u8)(gt_class_of(call.number) + 1);
+			__u32 kind = gt_kind_of((unsigned long)call.number);
+
+			thread->out_class = (__u8)(gt_class_of(kind) + 1);
 			/* TASK_WAKING: a waker was faster than this look at the state. */
-			if (gt_is_epoll(call.number) && (task_is & (TASK_INTERRUPTIBLE | TASK_WAKING))) {
+			if ((kind & GT_KIND_EPOLL) && (task_is & (TASK_INTERRUPTIBLE | TASK_WAKING))) {
 				thread->out = GT_OUT_EPOLL;
 				thread->timeout_us = epoll_timeout(&call);
 			}
 		}
 	}
-	thread->generation = (__u16)state->scheduler_generation;
+	thread->generation = (__u16)shared.scheduler_generation;
 	thread->out_ns = now;
 }
 
-static __always_inline void came_from_sleep(struct gt_shared *state, struct gt_counters to, struct gt_thread *thread, __u64 out,
-					    __u64 now)
+static __always_inline void came_from_sleep(struct gt_counters to, struct gt_thread *thread, __u64 out, __u64 now)
 {
 	__u64 wake = thread->wake_ns, timeout = (__u64)thread->timeout_us * 1000, ready = out, waited, slept;
 
 	if (wake > out)
 		ready = wake < now ? wake : now;
 	else if (out - wake > STALE_NS) {
-		gt_drop(state, GT_OBJECT_SCHED, GT_DROP_STALE);
+		gt_drop(GT_OBJECT_SCHED, GT_DROP_STALE);
 		return;
 	} /* else the wake-up raced with the switch: ready at once */
 	waited = now - ready;
@@ -93,7 +94,7 @@ static __always_inline void came_from_sleep(struct gt_shared *state, struct gt_c
 	gt_record_own(to.own, &to.slot->runq, waited);
 }
 
-static __always_inline void switch_in(struct gt_shared *state, struct task_struct *task, __u32 cpu, __u64 now)
+static __always_inline void switch_in(struct task_struct *task, __u32 cpu, __u64 now)
 {
 	struct gt_thread *thread;
 	struct gt_counters to;
@@ -102,10 +103,10 @@ static __always_inline void switch_in(struct gt_shared *state, struct task_struc
 
 	if (task->flags & PF_EXITING)
 		return;
-	thread = gt_thread_of(state, GT_OBJECT_SCHED, (__u32)task->tgid, (__u32)task->pid);
+	thread = gt_thread_of(GT_OBJECT_SCHED, (__u32)task->tgid, (__u32)task->pid);
 	if (!thread)
 		return;
-	to = gt_counters_of(state, thread->slot, cpu);
+	to = gt_counters_of(thread->slot, cpu);
 	if (!to.slot)
 		return;
 	gt_count(to.own, &to.slot->switches, 1);
@@ -117,7 +118,7 @@ static __always_inline void switch_in(struct gt_shared *state, struct task_struc
 	out = thread->out_ns;
 	thread->out_ns = 0;
 	/* Stamped by an earlier attachment: who knows what was missed between. */
-	if (!out || thread->generation != (__u16)state->scheduler_generation)
+	if (!out || thread->generation != (__u16)shared.scheduler_generation)
 		return;
 	gone = now > out ? now - out : 0;
 	thread->off_ns += gone;
@@ -125,7 +126,7 @@ static __always_inline void switch_in(struct gt_shared *state, struct task_struc
 		gt_record_own(to.own, &to.slot->runq, gone);
 		return;
 	}
-	came_from_sleep(state, to, thread, out, out + gone);
+	came_from_sleep(to, thread, out, out + gone);
 	blocked = (__u32)thread->out_class - 1;
 	if (gone >= GT_BLOCKED_NS && blocked < GT_CLASSES)
 		gt_record_blocked(to.own, &to.slot->blocked[blocked], gone);
@@ -134,27 +135,24 @@ static __always_inline void switch_in(struct gt_shared *state, struct task_struc
 SEC("tp_btf/sched_switch")
 int BPF_PROG(sched_switch, bool preempt, struct task_struct *prev, struct task_struct *next)
 {
-	struct gt_shared *state = gt_shared_state();
 	struct gt_entered *call_here;
 	bool out, in;
 	__u32 cpu;
 	__u64 now;
 
-	if (!state)
-		return 0;
-	out = gt_is_watched(state, (__u32)prev->tgid);
-	in = gt_is_watched(state, (__u32)next->tgid);
+	out = gt_is_watched((__u32)prev->tgid);
+	in = gt_is_watched((__u32)next->tgid);
 	if (!out && !in)
 		return 0;
 	now = bpf_ktime_get_ns();
 	cpu = bpf_get_smp_processor_id();
 	call_here = gt_entered_on(cpu);
 	if (out)
-		switch_out(state, prev, call_here, preempt, now);
+		switch_out(prev, call_here, preempt, now);
 	if (call_here)
-		call_here->tid = 0;
+		call_here->thread = call_here->open = 0;
 	if (in)
-		switch_in(state, next, cpu, now);
+		switch_in(next, cpu, now);
 	return 0;
 }
 
@@ -162,11 +160,10 @@ int BPF_PROG(sched_switch, bool preempt, struct task_struct *prev, struct task_s
 SEC("tp_btf/sched_waking")
 int BPF_PROG(sched_waking, struct task_struct *task)
 {
-	struct gt_shared *state = gt_shared_state();
 	struct gt_thread *thread;
 	__u32 tid;
 
-	if (!state || !gt_is_watched(state, (__u32)task->tgid))
+	if (!gt_is_watched((__u32)task->tgid))
 		return 0;
 	tid = (__u32)task->pid;
 	thread = bpf_map_lookup_elem(&threads, &tid);
@@ -178,16 +175,15 @@ int BPF_PROG(sched_waking, struct task_struct *task)
 SEC("tp_btf/sched_wakeup_new")
 int BPF_PROG(sched_wakeup_new, struct task_struct *task)
 {
-	struct gt_shared *state = gt_shared_state();
 	struct gt_thread *thread;
 
-	if (!state || !gt_is_watched(state, (__u32)task->tgid))
+	if (!gt_is_watched((__u32)task->tgid))
 		return 0;
-	thread = gt_thread_of(state, GT_OBJECT_SCHED, (__u32)task->tgid, (__u32)task->pid);
+	thread = gt_thread_of(GT_OBJECT_SCHED, (__u32)task->tgid, (__u32)task->pid);
 	if (!thread)
 		return 0;
 	thread->out = GT_OUT_RUNNABLE;
-	thread->generation = (__u16)state->scheduler_generation;
+	thread->generation = (__u16)shared.scheduler_generation;
 	thread->out_ns = bpf_ktime_get_ns();
 	return 0;
 }

@@ -88,24 +88,24 @@ static __always_inline bool gt_is_followed(const struct sock *sk)
 	return family == AF_INET || family == AF_INET6 || family == AF_UNIX || family == AF_VSOCK;
 }
 
-static __always_inline bool gt_is_owned_by(struct gt_shared *state, struct gt_socket *socket, __u32 tgid)
+static __always_inline bool gt_is_owned_by(struct gt_socket *socket, __u32 tgid)
 {
-	return socket->tgid == tgid && state->lease[socket->slot & (GT_MAX_SLOTS - 1)] == socket->lease &&
-	       socket->generation == state->network_generation;
+	return socket->tgid == tgid && shared.lease[socket->slot & (GT_MAX_SLOTS - 1)] == socket->lease &&
+	       socket->generation == shared.network_generation;
 }
 
 /* Its owner's slot. NULL: the owner is not watched any more, or was labelled under an earlier attachment. */
-static __always_inline struct gt_slot *gt_slot_of_owner(struct gt_shared *state, struct gt_socket *socket)
+static __always_inline struct gt_slot *gt_slot_of_owner(struct gt_socket *socket)
 {
 	__u32 slot = socket->slot;
 
-	if (socket->generation != state->network_generation || state->lease[slot & (GT_MAX_SLOTS - 1)] != socket->lease)
+	if (socket->generation != shared.network_generation || shared.lease[slot & (GT_MAX_SLOTS - 1)] != socket->lease)
 		return 0;
 	return bpf_map_lookup_elem(&slots, &slot);
 }
 
 /* Labels a socket as that of a watched process. NULL: the process is not watched, or there is no memory (counted). */
-static __always_inline struct gt_socket *gt_label(struct gt_shared *state, struct sock *sk, __u32 tgid)
+static __always_inline struct gt_socket *gt_label(struct sock *sk, __u32 tgid)
 {
 	struct gt_watch *watch = bpf_map_lookup_elem(&watched, &tgid);
 	struct gt_socket *socket;
@@ -114,12 +114,12 @@ static __always_inline struct gt_socket *gt_label(struct gt_shared *state, struc
 		return 0;
 	socket = bpf_sk_storage_get(&sockets, sk, 0, BPF_SK_STORAGE_GET_F_CREATE);
 	if (!socket) {
-		gt_drop(state, GT_OBJECT_NET, GT_DROP_SOCKET_FULL);
+		gt_drop(GT_OBJECT_NET, GT_DROP_SOCKET_FULL);
 		return 0;
 	}
 	/* Made while nobody looked, or while nobody watched the reader: who knows what was read since. */
-	if (socket->generation != state->network_generation ||
-	    state->lease[socket->slot & (GT_MAX_SLOTS - 1)] != socket->lease) {
+	if (socket->generation != shared.network_generation ||
+	    shared.lease[socket->slot & (GT_MAX_SLOTS - 1)] != socket->lease) {
 		socket->arrival.at_ns = 0;
 		socket->next.at_ns = 0;
 		socket->has_seen = 0;
@@ -137,8 +137,8 @@ static __always_inline struct gt_socket *gt_label(struct gt_shared *state, struc
 				socket->retransmitted = tcp->total_retrans;
 			}
 		}
-		socket->generation = state->network_generation;
-		socket->arrivals = state->arrivals_generation;
+		socket->generation = shared.network_generation;
+		socket->arrivals = shared.arrivals_generation;
 	}
 	socket->tgid = tgid;
 	socket->slot = watch->slot;

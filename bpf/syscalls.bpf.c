@@ -3,6 +3,9 @@
  * The system-call windows: attached for a fraction of a second now and then, because while they are attached every
  * task of the host takes the slow way into the kernel. A call counts when both its entry and its exit fell into one
  * window; calls of GT_BLOCKED_NS and more are left to the scheduler's tier, but for the time they took on the CPU.
+ *
+ * What most calls need is in the two programs themselves, a few cache lines of code; all else is in functions of its own,
+ * out of the way: beside a busy server every line that is fetched costs more than what stands in it.
  */
 #include "entered.h"
 #include "errnos.h"
@@ -11,14 +14,14 @@ char LICENSE[] SEC("license") = "Dual BSD/GPL";
 
 #define SOL_SOCKET 1
 #define SO_ERROR 4
+#define likely(condition) __builtin_expect(!!(condition), 1)
+#define unlikely(condition) __builtin_expect(!!(condition), 0)
 
-static __always_inline bool has_zero_timeout(long number, struct pt_regs *regs)
+static __noinline bool has_zero_timeout(struct pt_regs *regs, long number)
 {
 	unsigned long timeout = gt_argument_4(regs);
 	__s64 time[2];
 
-	if (!gt_is_epoll(number))
-		return false;
 	if (number != GT_NR_EPOLL_PWAIT2)
 		return (int)timeout == 0;
 	if (!timeout || bpf_probe_read_user(time, sizeof(time), (void *)timeout))
@@ -26,194 +29,229 @@ static __always_inline bool has_zero_timeout(long number, struct pt_regs *regs)
 	return time[0] == 0 && time[1] == 0;
 }
 
-/* Makes the place that of the process that runs. False: nobody watches it any more. */
-static __always_inline bool enter_process(struct gt_shared *state, struct gt_entered *here, __u32 tgid)
+/* Nobody would take the stamp along when the thread is switched out: it goes to the thread's own entry at once. */
+static __noinline void enter_by_thread(struct pt_regs *regs, long number, __u64 ids)
 {
-	struct gt_watch *watch;
+	struct gt_thread *thread = gt_thread_of(GT_OBJECT_SYSCALLS, (__u32)(ids >> 32), (__u32)ids);
+	struct gt_entered call = {};
 
-	if (here->tgid == tgid && gt_is_leased(state, here->slot, here->lease))
-		return true;
-	watch = bpf_map_lookup_elem(&watched, &tgid);
-	if (!watch)
+	if (!thread || number < 0 || gt_is_compat(regs))
+		return;
+	call.kind = (__u8)gt_kind_of((unsigned long)number);
+	call.zero_timeout = (call.kind & GT_KIND_EPOLL) && has_zero_timeout(regs, number);
+	call.window = (__u16)shared.window_generation;
+	call.enter_ns = bpf_ktime_get_ns();
+	gt_enter_thread(thread, &call);
+}
+
+/* Makes the place that of the thread that runs. False: its process is not watched any more, or places are of no use. */
+static __noinline bool take_place(struct gt_entered *here, __u64 address, __u64 ids)
+{
+	__u32 tgid = (__u32)(ids >> 32);
+	bool own;
+
+	here->thread = here->open = 0;
+	here->generation = shared.entered_generation;
+	asm volatile("" ::: "memory");
+	if (!shared.scheduler_generation)
 		return false;
-	here->tgid = tgid;
-	here->slot = watch->slot;
-	here->lease = watch->lease;
+	if (here->tgid != tgid || !gt_is_leased(here->slot, here->lease)) {
+		struct gt_watch *watch = bpf_map_lookup_elem(&watched, &tgid);
+
+		if (!watch)
+			return false;
+		here->tgid = tgid;
+		here->slot = watch->slot;
+		here->lease = watch->lease;
+	}
+	here->counters = gt_counters_at(here->slot, bpf_get_smp_processor_id(), &own);
+	here->own = own;
+	here->window = (__u16)shared.window_generation;
+	here->tid = (__u32)ids;
+	here->thread = address;
 	return true;
 }
 
 SEC("tp_btf/sys_enter")
 int BPF_PROG(sys_enter, struct pt_regs *regs, long id)
 {
-	__u64 ids = bpf_get_current_pid_tgid();
-	struct gt_shared *state = gt_shared_state();
-	struct gt_entered *here;
+	struct gt_entered *here = gt_entered_on(bpf_get_smp_processor_id());
+	__u64 address = (__u64)regs;
 
-	if (!state || !gt_is_watched(state, (__u32)(ids >> 32)))
-		return 0;
-	here = gt_entered_on(bpf_get_smp_processor_id());
-	if (!here)
-		return 0;
-	here->tid = 0;
-	/* -1: seccomp or a tracer took the call away. 32-bit calls have other numbers. */
-	if (id < 0 || gt_is_compat(regs) || !enter_process(state, here, (__u32)(ids >> 32)))
-		return 0;
-	here->number = id < 512 ? (__u16)id : 511;
-	here->zero_timeout = has_zero_timeout(id, regs);
-	here->window = (__u16)state->window_generation;
-	here->enter_ns = bpf_ktime_get_ns();
-	if (state->scheduler_generation) {
-		here->tid = (__u32)ids;
-	} else {
-		/* Nobody would take the stamp along when the thread is switched out. */
-		struct gt_thread *thread =
-			gt_thread_of(state, GT_OBJECT_SYSCALLS, (__u32)(ids >> 32), (__u32)ids);
+	if (unlikely(!here || here->thread != address || here->generation != shared.entered_generation)) {
+		__u64 ids = bpf_get_current_pid_tgid();
 
-		if (thread)
-			gt_enter_thread(thread, here);
+		if (!gt_is_watched((__u32)(ids >> 32)))
+			return 0;
+		if (!here || !take_place(here, address, ids)) {
+			if (!here || !shared.scheduler_generation)
+				enter_by_thread(regs, id, ids);
+			return 0;
+		}
 	}
+	here->open = 0;
+	/* -1: seccomp or a tracer took the call away. 32-bit calls have other numbers. */
+	if (unlikely(id < 0 || gt_is_compat(regs)))
+		return 0;
+	here->kind = (__u8)gt_kind_of((unsigned long)id);
+	if (here->kind & GT_KIND_EPOLL)
+		here->zero_timeout = has_zero_timeout(regs, id);
+	here->enter_ns = bpf_ktime_get_ns();
+	here->open = address;
 	return 0;
 }
 
-static __always_inline void count_errno(struct gt_shared *state, struct gt_counters to, __u32 class, long error)
+static __always_inline void count_errno(struct gt_slot *slot, bool own, __u32 class, long error)
 {
 	__u32 which = gt_errno(class, error);
 
-	if (which >= GT_ERRNOS || (state->calls_attached && gt_errno_of_calls(which)))
+	if (which >= GT_ERRNOS || (shared.calls_attached && gt_errno_of_calls(which)))
 		return;
-	gt_count(to.own, &to.slot->failed[which], 1);
+	gt_count(own, &slot->failed[which], 1);
 }
 
-/* A connect that does not block fails later: its errno is what getsockopt(SO_ERROR) hands out. */
-static __always_inline void count_socket_error(struct gt_shared *state, struct gt_counters to, struct pt_regs *regs)
+static __always_inline void count_poll(struct gt_slot *slot, bool own, bool zero_timeout, long events)
 {
+	__u32 which = zero_timeout ? 0 : 1;
+
+	gt_count(own, &slot->polls.polls[which], 1);
+	if (events > 0)
+		gt_count(own, &slot->polls.events[which], (__u64)events);
+	else
+		gt_count(own, &slot->polls.empty[which], 1);
+}
+
+#define ZERO_TIMEOUT 0x100U
+#define OWN 0x200U
+
+/* What a call says beside how long it took. */
+static __noinline void count_result(struct gt_slot *slot, __u32 call, long result, struct pt_regs *regs)
+{
+	bool own = call & OWN;
 	int error = 0;
 
-	if (gt_argument_2(regs) != SOL_SOCKET || gt_argument_3(regs) != SO_ERROR)
-		return;
-	if (bpf_probe_read_user(&error, sizeof(error), (void *)gt_argument_4(regs)) == 0)
-		count_errno(state, to, GT_CONNECT, error);
+	if (call & GT_KIND_EPOLL)
+		count_poll(slot, own, call & ZERO_TIMEOUT, result);
+	if (result < 0 && result >= -4095)
+		count_errno(slot, own, gt_class_of(call), -result);
+	/* A connect that does not block fails later: its errno is what getsockopt(SO_ERROR) hands out. */
+	else if ((call & GT_KIND_SOCKOPT) && result == 0 && gt_argument_2(regs) == SOL_SOCKET &&
+		 gt_argument_3(regs) == SO_ERROR &&
+		 bpf_probe_read_user(&error, sizeof(error), (void *)gt_argument_4(regs)) == 0)
+		count_errno(slot, own, GT_CONNECT, error);
 }
 
-static __always_inline void count_poll(struct gt_counters to, bool zero_timeout, long events)
+static __always_inline bool tells_more(__u32 kind, long result)
 {
-	__u32 kind = zero_timeout ? 0 : 1;
-
-	gt_count(to.own, &to.slot->polls.polls[kind], 1);
-	if (events > 0)
-		gt_count(to.own, &to.slot->polls.events[kind], (__u64)events);
-	else
-		gt_count(to.own, &to.slot->polls.empty[kind], 1);
+	return (kind & ~GT_KIND_CLASS) || (result < 0 && result != -EAGAIN);
 }
 
-/* A call that has ended. */
+/* A call that has ended, but for those that are told from the place alone. */
 struct gt_left {
 	__u64 took_ns;
-	__u64 number;
+	__u64 on_ns; /* of it, on the CPU; UNKNOWN where nobody saw for how long it was off */
 	__u32 slot;
+	__u32 kind;
 	bool zero_timeout;
-	bool stayed; /* on its CPU all the time */
-	__u64 off_ns;
 };
 
+#define UNKNOWN (~0ULL)
+
 /* False: it began before the window opened, or is nobody's that is watched now. */
-static __always_inline bool leave(struct gt_shared *state, __u32 cpu, __u64 ids, struct gt_left *call)
+static __always_inline bool leave(struct gt_entered *here, __u64 address, __u64 ids, struct gt_left *call)
 {
-	struct gt_entered *here = gt_entered_on(cpu);
-	__u16 window = (__u16)state->window_generation;
+	__u16 window = (__u16)shared.window_generation;
 	__u32 tid = (__u32)ids;
 	struct gt_thread *thread;
 
 	/* A void one may be in the way of a good one in the hash. */
-	if (here && here->tid == tid && here->window == window) {
-		here->tid = 0;
-		if (!gt_is_leased(state, here->slot, here->lease))
+	if (here && here->open == address && here->window == window) {
+		here->open = 0;
+		if (!gt_is_leased(here->slot, here->lease))
 			return false;
-		call->took_ns = bpf_ktime_get_ns() - here->enter_ns;
-		call->number = here->number;
+		call->took_ns = call->on_ns = bpf_ktime_get_ns() - here->enter_ns;
 		call->slot = here->slot;
+		call->kind = here->kind;
 		call->zero_timeout = here->zero_timeout;
-		call->stayed = true;
-		return true;
+	} else {
+		thread = bpf_map_lookup_elem(&threads, &tid);
+		if (!thread || !thread->window || thread->window != window)
+			return false;
+		thread->window = 0;
+		if (thread->tgid != (__u32)(ids >> 32) || !gt_is_leased(thread->slot, thread->lease))
+			return false;
+		call->took_ns = bpf_ktime_get_ns() - thread->enter_ns;
+		call->on_ns = call->took_ns > thread->off_ns ? call->took_ns - thread->off_ns : 0;
+		call->slot = thread->slot;
+		call->kind = thread->kind;
+		call->zero_timeout = thread->zero_timeout;
 	}
-	if (!gt_is_watched(state, (__u32)(ids >> 32)))
-		return false;
-	thread = bpf_map_lookup_elem(&threads, &tid);
-	if (!thread || !thread->window || thread->window != window)
-		return false;
-	thread->window = 0;
-	if (thread->tgid != (__u32)(ids >> 32) || !gt_is_leased(state, thread->slot, thread->lease))
-		return false;
-	call->took_ns = bpf_ktime_get_ns() - thread->enter_ns;
-	call->number = thread->number;
-	call->slot = thread->slot;
-	call->zero_timeout = thread->zero_timeout;
-	call->off_ns = thread->off_ns;
+	if (!shared.scheduler_generation)
+		call->on_ns = UNKNOWN;
 	return true;
 }
 
-/* What gt_jitter has to add to the histogram: the time on the CPU instead of the whole. */
-static __always_inline void correct_jitter(bool own, struct gt_jitter *jitter, bool counted, __u64 took, __u64 off)
+/* The histogram has the whole time of the calls it counts: what has to be added to have the time on the CPU instead. */
+static __noinline void correct_jitter(struct gt_jitter *jitter, bool own, __u64 took, __u64 on)
 {
-	__u64 whole = took >> GT_SQUARE_SHIFT, on = took > off ? took - off : 0, scaled = on >> GT_SQUARE_SHIFT;
+	bool counted = took < GT_BLOCKED_NS, known = on != UNKNOWN;
+	__u64 has = counted ? took : 0, wanted = known ? on : 0;
+	__u64 has_scaled = has >> GT_SQUARE_SHIFT, wanted_scaled = wanted >> GT_SQUARE_SHIFT;
 
-	if (!counted)
-		gt_count(own, &jitter->count, 1);
-	gt_count(own, &jitter->sum_ns, counted ? on - took : on);
-	gt_count(own, &jitter->sum_sq, counted ? scaled * scaled - whole * whole : scaled * scaled);
+	gt_count(own, &jitter->count, (__u64)known - (__u64)counted);
+	gt_count(own, &jitter->sum_ns, wanted - has);
+	gt_count(own, &jitter->sum_sq, wanted_scaled * wanted_scaled - has_scaled * has_scaled);
 }
 
-/* Takes out again what the histogram has of a call whose time off the CPU nobody knows. */
-static __always_inline void leave_out_of_jitter(bool own, struct gt_jitter *jitter, __u64 took)
+static __noinline void leave_otherwise(struct gt_entered *here, struct pt_regs *regs, __u64 ids, long result)
 {
-	__u64 whole = took >> GT_SQUARE_SHIFT;
+	struct gt_left call = {};
+	struct gt_counters to;
+	__u64 class;
 
-	gt_count(own, &jitter->count, -1ULL);
-	gt_count(own, &jitter->sum_ns, 0 - took);
-	gt_count(own, &jitter->sum_sq, 0 - whole * whole);
+	if (!leave(here, (__u64)regs, ids, &call))
+		return;
+	to = gt_counters_of(call.slot, bpf_get_smp_processor_id());
+	class = gt_class_of(call.kind);
+	gt_keep_bounds(class);
+	if (!to.slot || class >= GT_CLASSES)
+		return;
+	if (call.took_ns < GT_BLOCKED_NS)
+		gt_record_short(to.own, &to.slot->window[class], call.took_ns);
+	if (call.on_ns != call.took_ns || call.took_ns >= GT_BLOCKED_NS)
+		correct_jitter(&to.slot->jitter[class], to.own, call.took_ns, call.on_ns);
+	if (tells_more(call.kind, result))
+		count_result(to.slot, call.kind | (call.zero_timeout ? ZERO_TIMEOUT : 0) | (to.own ? OWN : 0), result, regs);
 }
 
 SEC("tp_btf/sys_exit")
 int BPF_PROG(sys_exit, struct pt_regs *regs, long result)
 {
-	__u64 ids = bpf_get_current_pid_tgid(), class;
-	struct gt_shared *state = gt_shared_state();
-	struct gt_left call = {};
-	struct gt_jitter *jitter;
-	struct gt_short_hist *window;
-	__u32 cpu = bpf_get_smp_processor_id();
-	struct gt_counters to;
-	bool counted;
+	struct gt_entered *here = gt_entered_on(bpf_get_smp_processor_id());
+	struct gt_slot *slot;
+	__u64 took, class;
+	__u32 kind;
 
-	if (!state || !leave(state, cpu, ids, &call))
+	if (unlikely(!here || here->open != (__u64)regs || here->generation != shared.entered_generation)) {
+		__u64 ids = bpf_get_current_pid_tgid();
+
+		if (gt_is_watched((__u32)(ids >> 32)))
+			leave_otherwise(here, regs, ids, result);
 		return 0;
-	to = gt_counters_of(state, call.slot, cpu);
-	if (!to.slot)
+	}
+	took = bpf_ktime_get_ns() - here->enter_ns;
+	here->open = 0;
+	slot = bpf_map_lookup_elem(&slots, &here->counters);
+	kind = here->kind;
+	class = gt_class_of(kind);
+	gt_keep_bounds(class);
+	if (!slot || class >= GT_CLASSES)
 		return 0;
-	class = gt_class_of(call.number);
-	/*
-	 * One register of 64 bits that is looked at and then used: the verifier of 5.10 does not carry bounds over to
-	 * 32-bit copies, nor through the stack (kernel/bpf/verifier.c, check_alu_op and check_stack_write).
-	 */
-	asm volatile("" : "+r"(class));
-	if (class >= GT_CLASSES)
-		return 0;
-	window = &to.slot->window[class];
-	jitter = &to.slot->jitter[class];
-	asm volatile("" : "+r"(window), "+r"(jitter));
-	counted = call.took_ns < GT_BLOCKED_NS;
-	if (counted)
-		gt_record_short(to.own, window, call.took_ns);
-	if (!state->scheduler_generation) {
-		if (counted)
-			leave_out_of_jitter(to.own, jitter, call.took_ns);
-	} else if (!call.stayed || !counted)
-		correct_jitter(to.own, jitter, counted, call.took_ns, call.off_ns);
-	if (gt_is_epoll(call.number))
-		count_poll(to, call.zero_timeout, result);
-	if (result < 0 && result >= -4095)
-		count_errno(state, to, class, -result);
-	else if (call.number == GT_NR_GETSOCKOPT && result == 0)
-		count_socket_error(state, to, regs);
+	if (likely(took < GT_BLOCKED_NS))
+		gt_record_short(here->own, &slot->window[class], took);
+	else
+		correct_jitter(&slot->jitter[class], here->own, took, took);
+	if (tells_more(kind, result))
+		count_result(slot, kind | (here->zero_timeout ? ZERO_TIMEOUT : 0) | (here->own ? OWN : 0), result, regs);
 	return 0;
 }

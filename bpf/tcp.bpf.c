@@ -72,20 +72,19 @@ static __always_inline void closed(struct gt_slot *slot, struct gt_socket *socke
 SEC("tp_btf/inet_sock_set_state")
 int BPF_PROG(inet_sock_set_state, struct sock *sk, int from, int to)
 {
-	struct gt_shared *state = gt_shared_state();
 	struct gt_socket *socket;
 	struct gt_slot *slot;
 	__u64 now;
 
-	if (!state || sk->sk_protocol != IPPROTO_TCP)
+	if (sk->sk_protocol != IPPROTO_TCP)
 		return 0;
 	now = bpf_ktime_get_ns();
 	if (to == TCP_LISTEN || to == TCP_SYN_SENT) { /* both in the caller's context */
 		__u32 tgid = (__u32)(bpf_get_current_pid_tgid() >> 32);
 
-		if (!gt_is_watched(state, tgid))
+		if (!gt_is_watched(tgid))
 			return 0;
-		socket = gt_label(state, sk, tgid);
+		socket = gt_label(sk, tgid);
 		if (socket)
 			socket->since_ns = to == TCP_SYN_SENT ? now : 0;
 		return 0;
@@ -93,7 +92,7 @@ int BPF_PROG(inet_sock_set_state, struct sock *sk, int from, int to)
 	socket = bpf_sk_storage_get(&sockets, sk, 0, 0);
 	if (!socket)
 		return 0;
-	slot = gt_slot_of_owner(state, socket);
+	slot = gt_slot_of_owner(socket);
 	if (!slot)
 		return 0;
 	if (from == TCP_SYN_SENT)
@@ -114,12 +113,11 @@ SEC("tp_btf/tcp_receive_reset")
 int BPF_PROG(tcp_receive_reset, struct sock *sk)
 {
 	struct gt_socket *socket = bpf_sk_storage_get(&sockets, sk, 0, 0);
-	struct gt_shared *state = gt_shared_state();
 	struct gt_slot *slot;
 
-	if (!socket || !state || sk->__sk_common.skc_state == TCP_SYN_SENT)
+	if (!socket || sk->__sk_common.skc_state == TCP_SYN_SENT)
 		return 0;
-	slot = gt_slot_of_owner(state, socket);
+	slot = gt_slot_of_owner(socket);
 	if (!slot)
 		return 0;
 	socket->reset = 1;
@@ -149,7 +147,6 @@ static __always_inline void count_open(struct gt_slot *slot, struct sock *sk)
 SEC("iter/task_file")
 int sweep(struct bpf_iter__task_file *context)
 {
-	struct gt_shared *state = gt_shared_state();
 	struct task_struct *task = context->task;
 	struct file *file = context->file;
 	struct gt_socket *known;
@@ -158,10 +155,10 @@ int sweep(struct bpf_iter__task_file *context)
 	struct sock *sk;
 	__u32 tgid;
 
-	if (!state || !task || !file)
+	if (!task || !file)
 		return 0;
 	tgid = (__u32)task->tgid;
-	if (!gt_is_watched(state, tgid))
+	if (!gt_is_watched(tgid))
 		return 0;
 	{
 		struct gt_watch *watch = bpf_map_lookup_elem(&watched, &tgid);
@@ -170,9 +167,9 @@ int sweep(struct bpf_iter__task_file *context)
 		slot = bpf_map_lookup_elem(&slots, &index);
 		if (!slot)
 			return 0;
-		if (slot->tcp.sweep != state->sweep) {
+		if (slot->tcp.sweep != shared.sweep) {
 			slot->tcp.open = slot->tcp.close_wait = slot->tcp.stale = 0;
-			slot->tcp.sweep = state->sweep;
+			slot->tcp.sweep = shared.sweep;
 		}
 	}
 	socket = bpf_sock_from_file(file);
@@ -182,12 +179,12 @@ int sweep(struct bpf_iter__task_file *context)
 	if (!sk || !gt_is_followed(sk))
 		return 0;
 	known = bpf_sk_storage_get(&sockets, sk, 0, 0);
-	if (!known || !gt_slot_of_owner(state, known))
-		known = gt_label(state, sk, tgid);
+	if (!known || !gt_slot_of_owner(known))
+		known = gt_label(sk, tgid);
 	/* Descriptors that share a socket are one; what another process shares is its owner's. */
-	if (!known || !gt_is_tcp(sk) || known->sweep == state->sweep || known->tgid != tgid)
+	if (!known || !gt_is_tcp(sk) || known->sweep == shared.sweep || known->tgid != tgid)
 		return 0;
-	known->sweep = state->sweep;
+	known->sweep = shared.sweep;
 	count_open(slot, sk);
 	fetch_segments(slot, known, sk);
 	return 0;

@@ -35,8 +35,8 @@ struct gt_thread {
 	__u16 generation;   /* of the scheduler's programs, when out_ns was stamped */
 	__u16 window;       /* the window in which enter_ns was stamped; 0: no call to count */
 	__u16 cpu;          /* NR_CPUS is 8,192 at most (arch/x86/Kconfig; arm64: 4,096) */
-	__u16 number : 15;  /* of the system call entered */
-	__u16 zero_timeout : 1; /* it is an epoll call with timeout 0 */
+	__u8 kind;          /* GT_KIND_... of the system call entered */
+	__u8 zero_timeout;  /* of an epoll call */
 	__u8 out;           /* enum gt_out */
 	__u8 out_class;     /* class + 1 of the call it sleeps in; 0: none known */
 };
@@ -58,11 +58,16 @@ struct {
 	__type(value, struct gt_slot);
 } slots SEC(".maps");
 
-static __always_inline __u32 gt_class_of(long number)
+static __always_inline __u32 gt_kind_of(unsigned long number)
 {
-	__u32 entry = number >= 0 && number < 512 ? gt_class_of_number[number & 511] : 0;
+	return number < 512 ? gt_kind_of_number[number] : 0;
+}
 
-	return entry ? entry - 1 : GT_OTHER;
+static __always_inline __u32 gt_class_of(__u32 kind)
+{
+	__u32 class = kind & GT_KIND_CLASS;
+
+	return class ? class - 1 : GT_OTHER;
 }
 
 /* floor(log2), of which the bucket is made. */
@@ -141,11 +146,19 @@ static __always_inline void gt_record(struct gt_hist *hist, __u64 ns)
 	gt_record_own(false, hist, ns);
 }
 
-/* ns below GT_BLOCKED_NS */
+/* Of 8 bits: the place of the highest one, from 1. */
+static const __u8 gt_highest[256] = {
+	[1] = 1, [2 ... 3] = 2, [4 ... 7] = 3, [8 ... 15] = 4, [16 ... 31] = 5, [32 ... 63] = 6, [64 ... 127] = 7, [128 ... 255] = 8,
+};
+
+/* ns below GT_BLOCKED_NS. How long calls take changes from one to the next: a look-up mispredicts no branch. */
 static __always_inline void gt_record_short(bool own, struct gt_short_hist *hist, __u64 ns)
 {
-	__u32 bucket = gt_bucket(ns);
+	__u64 us = ns >> 10, bucket;
 
+	gt_keep_bounds(us);
+	bucket = us < 256 ? gt_highest[us] : 8 + gt_highest[(us >> 8) & 255];
+	gt_keep_bounds(bucket);
 	if (bucket < GT_SHORT_BUCKETS)
 		gt_record_in(own, &hist->buckets[bucket], &hist->sum_ns, &hist->sum_sq, &hist->max_ns, ns);
 }
@@ -160,22 +173,22 @@ static __always_inline void gt_record_blocked(bool own, struct gt_blocked_hist *
 }
 
 /* Whether the process that was given the slot under this lease still holds it. */
-static __always_inline bool gt_is_leased(struct gt_shared *state, __u32 slot, __u32 lease)
+static __always_inline bool gt_is_leased(__u32 slot, __u32 lease)
 {
-	return state->lease[slot & (GT_MAX_SLOTS - 1)] == lease;
+	return shared.lease[slot & (GT_MAX_SLOTS - 1)] == lease;
 }
 
 /*
  * The thread's entry, made when there is none or when it was made under another lease. NULL: its process is not
  * watched any more, or there is no place (counted).
  */
-static __always_inline struct gt_thread *gt_thread_of(struct gt_shared *state, enum gt_object object, __u32 tgid, __u32 tid)
+static __always_inline struct gt_thread *gt_thread_of(enum gt_object object, __u32 tgid, __u32 tid)
 {
 	struct gt_thread *thread = bpf_map_lookup_elem(&threads, &tid);
 	struct gt_thread fresh = {};
 	struct gt_watch *watch;
 
-	if (thread && thread->tgid == tgid && gt_is_leased(state, thread->slot, thread->lease))
+	if (thread && thread->tgid == tgid && gt_is_leased(thread->slot, thread->lease))
 		return thread;
 	watch = bpf_map_lookup_elem(&watched, &tgid);
 	if (!watch)
@@ -185,7 +198,7 @@ static __always_inline struct gt_thread *gt_thread_of(struct gt_shared *state, e
 	fresh.lease = watch->lease;
 	fresh.cpu = GT_NO_CPU;
 	if (bpf_map_update_elem(&threads, &tid, &fresh, BPF_ANY)) {
-		gt_drop(state, object, GT_DROP_TASK_FULL);
+		gt_drop(object, GT_DROP_TASK_FULL);
 		return 0;
 	}
 	return bpf_map_lookup_elem(&threads, &tid);
@@ -202,10 +215,9 @@ static __always_inline struct gt_slot *gt_slot_of(struct gt_thread *thread)
 static __always_inline struct gt_slot *gt_slot_of_current(void)
 {
 	__u32 tgid = (__u32)(bpf_get_current_pid_tgid() >> 32);
-	struct gt_shared *state = gt_shared_state();
 	struct gt_watch *watch;
 
-	if (!state || !gt_is_watched(state, tgid))
+	if (!gt_is_watched(tgid))
 		return 0;
 	watch = bpf_map_lookup_elem(&watched, &tgid);
 	return watch ? bpf_map_lookup_elem(&slots, &watch->slot) : 0;
@@ -215,16 +227,19 @@ static __always_inline struct gt_slot *gt_slot_of_current(void)
  * For programs of one tracepoint that cannot interrupt themselves on one CPU: two of them must not write to the same
  * counters (sched_switch runs with interrupts off, sys_exit without preemption or is left out when it would nest).
  */
-static __always_inline struct gt_counters gt_counters_of(struct gt_shared *state, __u32 slot, __u32 cpu)
+static __always_inline __u32 gt_counters_at(__u32 slot, __u32 cpu, bool *own)
+{
+	__u32 copies = shared.copies[slot & (GT_MAX_SLOTS - 1)];
+
+	*own = copies && cpu < shared.cpus;
+	return *own ? copies + cpu : slot;
+}
+
+static __always_inline struct gt_counters gt_counters_of(__u32 slot, __u32 cpu)
 {
 	struct gt_counters counters = {};
-	__u32 index = state->copies[slot & (GT_MAX_SLOTS - 1)];
+	__u32 index = gt_counters_at(slot, cpu, &counters.own);
 
-	if (index && cpu < state->cpus) {
-		index += cpu;
-		counters.own = true;
-	} else
-		index = slot;
 	counters.slot = bpf_map_lookup_elem(&slots, &index);
 	return counters;
 }

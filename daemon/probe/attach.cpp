@@ -82,6 +82,7 @@ void LoadedProbes::detach_scheduler() {
     attachment_.scheduler.close(now);
     if (auto& object = objects_[GT_OBJECT_SCHED]) {
         __atomic_store_n(&shared_.as<gt_shared>()->scheduler_generation, 0U, __ATOMIC_SEQ_CST);
+        void_places(*shared_.as<gt_shared>());
         // From now on nobody takes the stamps of calls that are under way along when their threads leave the CPU.
         if (attachment_.windows.is_open()) void_entries();
         for (const char* program : {"sched_switch", "sched_wakeup_new", "sched_waking"})
@@ -100,6 +101,7 @@ void LoadedProbes::attach_scheduler() {
     if (waking && switches) {
         // Not before: sys_enter leaves it to sched_switch to keep its stamps. What was stamped without it is void.
         __atomic_store_n(&shared_.as<gt_shared>()->scheduler_generation, generation_, __ATOMIC_SEQ_CST);
+        void_places(*shared_.as<gt_shared>());
         for (const auto& program : object->programs())
             scheduler_.costs.add(program.name, object->program_fd(program.name));
         attachment_.scheduler.open(MonoClock::now());

@@ -1,4 +1,6 @@
 // Loading and attaching: what cannot be had is left out with its reason, the rest works.
+#include "probe/loaded_probes.h"  // with the types that the skeletons name
+
 #include <bpf/libbpf.h>
 
 #include <algorithm>
@@ -9,7 +11,6 @@
 #include "memory.skel.h"
 #include "net.skel.h"
 #include "probe/features.h"
-#include "probe/loaded_probes.h"
 #include "process.skel.h"
 #include "sched.skel.h"
 #include "swap.skel.h"
@@ -82,13 +83,13 @@ void LoadedProbes::load_objects() {
             continue;
         }
         const BpfObjectSource source{object_names[i], elf_of(i), static_cast<std::uint32_t>(options_.max_processes),
-                                     counters(),      cpus_,     shared_maps};
+                                     counters(), shared_maps};
         auto object = BpfObject::load(source, features_);
         if (!object) {
             refused_[i] = to_string(object.error());  // for reports(): who starts us tells it once, not for each
             continue;
         }
-        for (const char* map : {"shared", "watched", "threads", "slots", "sockets", "entered"})
+        for (const char* map : {".bss", "watched", "threads", "slots", "sockets"})
             if (const int fd = object->map_fd(map); fd >= 0) shared_maps.try_emplace(map, fd);
         objects_[i] = std::move(*object);
     }
@@ -100,10 +101,10 @@ std::uint32_t LoadedProbes::counters() const {
 
 void LoadedProbes::map_slots() {
     const auto first = std::ranges::find_if(objects_, [](const auto& object) {
-        return object.has_value() && object->map_fd("slots") >= 0 && object->map_fd("shared") >= 0;
+        return object.has_value() && object->map_fd("slots") >= 0 && object->map_fd(".bss") >= 0;
     });
     if (first == std::end(objects_)) return;
-    auto shared = Mapping::map((*first)->map_fd("shared"), sizeof(gt_shared));
+    auto shared = Mapping::map((*first)->map_fd(".bss"), sizeof(gt_shared));
     if (!shared) {
         refuse_all(to_string(shared.error()));
         for (auto& object : objects_) object.reset();

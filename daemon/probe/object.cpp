@@ -26,18 +26,12 @@ Opened open_object(const BpfObjectSource& source) {
         if (source.attach_type != 0)
             bpf_program__set_expected_attach_type(program, static_cast<bpf_attach_type>(source.attach_type));
     }
-    bpf_map* map = nullptr;
-    bpf_object__for_each_map(map, object.get()) {
-        const std::string name = bpf_map__name(map);
-        if (const auto known = source.maps.find(name); known != source.maps.end())
-            bpf_map__reuse_fd(map, known->second);
-        else if (name == "slots")
-            bpf_map__set_max_entries(map, source.counters);
-        else if (name == "watched")
-            bpf_map__set_max_entries(map, source.slots);
-        else if (name == "entered")
-            bpf_map__set_max_entries(map, source.cpus);
-    }
+    for (const auto& [name, entries] : {std::pair{"slots", source.counters}, std::pair{"watched", source.slots}})
+        if (bpf_map* const map = bpf_object__find_map_by_name(object.get(), name); map != nullptr)
+            bpf_map__set_max_entries(map, entries);
+    for (const auto& [name, fd] : source.maps)
+        if (bpf_map* const map = bpf_object__find_map_by_name(object.get(), name.c_str()); map != nullptr)
+            bpf_map__reuse_fd(map, fd);
     return object;
 }
 

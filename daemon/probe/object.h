@@ -32,8 +32,7 @@ struct BpfObjectSource {
     std::span<const std::byte> elf{};
     std::uint32_t slots = 0;            ///< entries of the map `watched`
     std::uint32_t counters = 0;         ///< entries of the map `slots`: with the copies for each CPU
-    std::uint32_t cpus = 1;             ///< entries of the map `entered`
-    std::map<std::string, int> maps{};  ///< maps that exist already: name → fd
+    std::map<std::string, int> maps{};  ///< maps that exist already: name → fd; .bss for the variables
     unsigned attach_type = 0;  ///< expected one of all programs (enum bpf_attach_type); 0: as their sections say
 };
 
@@ -59,7 +58,7 @@ public:
     [[nodiscard]] bool attached(const std::string& program) const;
     [[nodiscard]] int link_fd(const std::string& program) const;     ///< -1 when not attached
     [[nodiscard]] int program_fd(const std::string& program) const;  ///< -1 when not loaded
-    [[nodiscard]] int map_fd(const std::string& map) const;          ///< -1 when there is none
+    [[nodiscard]] int map_fd(const std::string& map) const;          ///< -1 when there is none; .bss: the variables
     [[nodiscard]] const std::vector<Program>& programs() const { return programs_; }
 
 private:

@@ -32,9 +32,12 @@ void new_lease(gt_shared& shared, std::uint32_t slot) {
     std::uint32_t next = shared.lease[slot] + 1;
     if (next == 0) next = 1;
     __atomic_store_n(&shared.lease[slot], next, __ATOMIC_SEQ_CST);
+    void_places(shared);
 }
 
 }  // namespace
+
+void void_places(gt_shared& shared) { __atomic_fetch_add(&shared.entered_generation, 1U, __ATOMIC_SEQ_CST); }
 
 std::uint32_t copied_slots(std::uint32_t cpus) {
     constexpr std::uint32_t bytes = 1U << 20U;
@@ -57,11 +60,13 @@ void SlotTable::assign(Lease& lease, std::uint32_t copies) {
     copies_[copies] = Copies{&lease, true, false, {}};
     lease.copies = copies;
     __atomic_store_n(&maps_.shared->copies[lease.slot], first, __ATOMIC_SEQ_CST);
+    void_places(*maps_.shared);
 }
 
 void SlotTable::release(const Lease& lease, MonoTime now) {
     if (lease.copies == none || copies_[lease.copies].resting) return;
     __atomic_store_n(&maps_.shared->copies[lease.slot], 0U, __ATOMIC_SEQ_CST);
+    void_places(*maps_.shared);
     copies_[lease.copies].resting = true;
     copies_[lease.copies].since = now;
 }

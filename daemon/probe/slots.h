@@ -24,6 +24,9 @@ struct SlotMaps {
     std::uint32_t copied = 0;  ///< slots that may have copies at a time; theirs stand behind the slots
 };
 
+/// After every change of what the places in gt_shared.entered remember: they are looked up anew.
+void void_places(gt_shared& shared);
+
 /// How many slots may have a copy for each CPU: as many as fit into 1 MiB, and at most 16. Who switches less than they
 /// does not pay much for its atomic operations.
 std::uint32_t copied_slots(std::uint32_t cpus);

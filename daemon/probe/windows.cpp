@@ -14,6 +14,7 @@ void LoadedProbes::void_entries() {
     std::uint32_t next = shared->window_generation + 1;
     if ((next & 0xFFFFU) == 0) ++next;
     __atomic_store_n(&shared->window_generation, next, __ATOMIC_SEQ_CST);
+    void_places(*shared);
 }
 
 Status LoadedProbes::open_window() {

@@ -326,6 +326,32 @@ TEST_CASE("a call that ends on another CPU than it began on is counted once, and
     CHECK(delta.window[GT_OTHER].count() > 780);  // some may take 20 ms
 }
 
+TEST_CASE("calls are nobody else's whose thread had the kernel stack, or the CPU, before") {
+    const auto probes = load_probes();
+    const auto threads_that_call = [cpu = cpus_here().first](Steps& steps) {
+        pin_to(cpu);
+        steps.stop_at(1);
+        for (int i = 0; i < 500; ++i) {
+            std::thread([] {
+                for (int j = 0; j < 5; ++j) ::fdatasync(-1);
+            }).join();
+        }
+        steps.stop_at(2);
+    };
+    Child<Steps> watched(threads_that_call);
+    Child<Steps> other(threads_that_call);
+    watched->await(1);
+    other->await(1);
+    REQUIRE(probes->watch(watched.id()));
+    REQUIRE(probes->open_window());
+    watched->pass(1);
+    other->pass(1);
+    watched->await(2);
+    other->await(2);
+    probes->close_window();
+    CHECK(probes->take(watched.id(), MonoClock::now()).jitter[GT_FSYNC].count == 2500);
+}
+
 TEST_CASE("where context switches are not seen, calls are counted all the same and have no jitter") {
     const SlotDelta delta = in_one_window(
         [] {
