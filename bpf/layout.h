@@ -10,6 +10,7 @@
 
 #define GT_PIDS (1U << GT_PID_BITS)
 #define GT_MAX_SLOTS 16384U   /* a bound for lease[]; the slot array itself has as many as the loader asks for */
+#define GT_MAX_CPUS 1024U     /* with a place in `entered`; on all further ones calls are remembered by thread */
 #define GT_MAX_THREADS 32768U /* threads of watched processes that are remembered: 4 MiB */
 #define GT_MAX_HEIRS 4096U
 #define GT_MAX_RECLAIMS 1024U /* threads of watched processes that reclaim at one time */
@@ -27,8 +28,6 @@ enum gt_object {
 	GT_OBJECT_IRQ,
 	GT_OBJECTS
 };
-
-#define GT_MAX_CPUS 1024U     /* with a place in `entered`; on all further ones calls are remembered by thread */
 
 /* What the number of a system call says about it, beside its class + 1. */
 #define GT_KIND_CLASS 0x0fU
@@ -59,9 +58,8 @@ struct gt_entered {
 } __attribute__((aligned(64)));
 
 /*
- * The variable `shared`, alone in the map .bss. User space writes what comes before
- * last_wake_ns and after drops. What is looked at most
- * stands first, where one instruction reaches it.
+ * The variable `shared`, alone in the map .bss. User space writes all but `entered`, `last_wake_ns` and `drops`. What is
+ * looked at most stands first, where one instruction reaches it.
  */
 struct gt_shared {
 	/*
@@ -78,8 +76,8 @@ struct gt_shared {
 	__u32 sweep;                     /* counts sweeps over the sockets; 0: none yet */
 	__u32 memory_generation;         /* counts attachments of the programs of memory.bpf.c */
 	__u32 irq_generation;            /* counts windows in which interrupts were looked at; 0: none was ever open */
-	__u64 last_wake_ns;              /* when an event of process.bpf.c last woke the daemon */
 	struct gt_entered entered[GT_MAX_CPUS];
+	__u64 last_wake_ns;              /* when an event of process.bpf.c last woke the daemon */
 	__u64 drops[GT_OBJECTS][GT_DROPS];
 	__u32 lease[GT_MAX_SLOTS];       /* who holds a slot now: stamps made under an earlier lease are void */
 	/*
