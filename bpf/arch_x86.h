@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
- * x86-64: which system call a task is in, its arguments, and the class of each number.
+ * x86-64: which system call a task is in, its arguments, and the kind of each number.
  * Registers: arch/x86/include/asm/ptrace.h. Numbers: arch/x86/entry/syscalls/syscall_64.tbl.
  * 32-bit calls have other numbers and get no class: thread_info.status has TS_COMPAT (2) inside them
  * (arch/x86/include/asm/thread_info.h).

@@ -22,8 +22,8 @@ struct gt_call {
 #endif
 
 /*
- * The only variable of any object: so it is the whole of the map .bss, which the loader makes once and maps, and programs
- * reach it without a look-up.
+ * The only variable of any object (the loader checks it): so it is the whole of the map .bss, which the loader makes once and
+ * maps, and programs reach it without a look-up.
  */
 struct gt_shared shared;
 
@@ -35,8 +35,9 @@ struct {
 } watched SEC(".maps");
 
 /*
- * The next comparison and what comes after it use one register of 64 bits: the verifier of 5.10 does not carry bounds over
- * to 32-bit copies, nor through the stack (kernel/bpf/verifier.c, check_alu_op and check_stack_write).
+ * Before a comparison whose bound the verifier has to remember: it and what comes after it use one register of 64 bits. The
+ * verifier of 5.10 does not carry bounds over to 32-bit copies, nor through the stack (kernel/bpf/verifier.c, check_alu_op
+ * and check_stack_write).
  */
 #define gt_keep_bounds(number) asm volatile("" : "+r"(number))
 

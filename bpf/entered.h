@@ -3,8 +3,7 @@
  * The thread that entered a system call last on each CPU, and that call. Most calls leave on the CPU that they entered on
  * and never sleep, and most threads make several before they leave the CPU: then neither who calls nor when has to be
  * looked up. When a thread is switched out, sched_switch moves the stamp of its call to the thread's own entry
- * (threads.h) and empties the place. So only that CPU uses its place: sys_enter and sys_exit run without preemption,
- * sched_switch with interrupts off.
+ * (threads.h) and empties the place. So only that CPU uses its place, and no thread finds there what another left.
  *
  * A thread is told by the address of its registers: they lie at the top of its kernel stack, and as long as it does not
  * leave the CPU the stack cannot become another's. That saves asking for its id, twice a call.

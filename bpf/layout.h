@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
  * What the BPF objects and their loader (daemon/probe) share beside gotuned.h: the watch bitmap, the leases of
- * the slots, the generations, the drop counters. Private to bpf/ and daemon/probe.
+ * the slots, the generations, the drop counters, the places of system calls. Private to bpf/ and daemon/probe.
  */
 #ifndef GOTUNED_LAYOUT_H
 #define GOTUNED_LAYOUT_H
@@ -45,16 +45,16 @@ struct gt_entered {
 	__u64 thread;     /* address of its registers at entry, which lie in its own kernel stack; 0: nobody */
 	__u64 open;       /* the same while the call is under way; else 0 */
 	__u64 enter_ns;
-	__u32 generation; /* gt_shared.entered_generation when what follows was looked up */
+	__u8 kind;        /* GT_KIND_... of the call */
+	__u8 zero_timeout; /* it is an epoll call with timeout 0 */
+	__u8 own;         /* the counters are this CPU's own: see gt_shared.copies */
+	__u32 generation; /* gt_shared.entered_generation when `own` and what follows were looked up */
 	__u32 tid;
 	__u32 tgid;
 	__u32 slot;
 	__u32 lease;
 	__u32 counters;   /* element of `slots` that calls are counted in on this CPU */
 	__u16 window;
-	__u8 own;         /* the counters are this CPU's own: see gt_shared.copies */
-	__u8 kind;        /* GT_KIND_... of the call */
-	__u8 zero_timeout;
 } __attribute__((aligned(64)));
 
 /*
@@ -97,6 +97,7 @@ struct gt_watch {
 
 #ifdef __cplusplus
 static_assert(sizeof(struct gt_entered) == 64, "a cache line");
+static_assert(GT_CLASSES <= GT_KIND_CLASS, "a class + 1 fits into its bits");
 #endif
 
 #endif

@@ -14,6 +14,8 @@ char LICENSE[] SEC("license") = "Dual BSD/GPL";
 
 #define SOL_SOCKET 1
 #define SO_ERROR 4
+/* For the compiler. A CPU that reads ahead (arm64) may look at what is older than the generation, until that changes again. */
+#define gt_in_this_order() asm volatile("" ::: "memory")
 #define likely(condition) __builtin_expect(!!(condition), 1)
 #define unlikely(condition) __builtin_expect(!!(condition), 0)
 
@@ -32,10 +34,13 @@ static __noinline bool has_zero_timeout(struct pt_regs *regs, long number)
 /* Nobody would take the stamp along when the thread is switched out: it goes to the thread's own entry at once. */
 static __noinline void enter_by_thread(struct pt_regs *regs, long number, __u64 ids)
 {
-	struct gt_thread *thread = gt_thread_of(GT_OBJECT_SYSCALLS, (__u32)(ids >> 32), (__u32)ids);
 	struct gt_entered call = {};
+	struct gt_thread *thread;
 
-	if (!thread || number < 0 || gt_is_compat(regs))
+	if (number < 0 || gt_is_compat(regs))
+		return;
+	thread = gt_thread_of(GT_OBJECT_SYSCALLS, (__u32)(ids >> 32), (__u32)ids);
+	if (!thread)
 		return;
 	call.kind = (__u8)gt_kind_of((unsigned long)number);
 	call.zero_timeout = (call.kind & GT_KIND_EPOLL) && has_zero_timeout(regs, number);
@@ -52,7 +57,7 @@ static __noinline bool take_place(struct gt_entered *here, __u64 address, __u64 
 
 	here->thread = here->open = 0;
 	here->generation = shared.entered_generation;
-	asm volatile("" ::: "memory");
+	gt_in_this_order();
 	if (!shared.scheduler_generation)
 		return false;
 	if (here->tgid != tgid || !gt_is_leased(here->slot, here->lease)) {
@@ -146,6 +151,27 @@ static __always_inline bool tells_more(__u32 kind, long result)
 	return (kind & ~GT_KIND_CLASS) || (result < 0 && result != -EAGAIN);
 }
 
+/*
+ * What a place says of a call that ends. It is read before it is looked whose the place is: where this program can be
+ * preempted (7.2 and newer, 439ebd5b5708 "bpf: Add sleepable support for raw tracepoint programs"), another thread may
+ * have taken the place by then, and then it is not this call's any more.
+ */
+struct gt_told {
+	__u64 enter_ns;
+	__u32 counters;
+	__u8 kind;
+	__u8 own;
+	__u8 zero_timeout;
+};
+
+static __always_inline struct gt_told told_by(const struct gt_entered *here)
+{
+	struct gt_told call = {here->enter_ns, here->counters, here->kind, here->own, here->zero_timeout};
+
+	gt_in_this_order();
+	return call;
+}
+
 /* A call that has ended, but for those that are told from the place alone. */
 struct gt_left {
 	__u64 took_ns;
@@ -161,18 +187,24 @@ struct gt_left {
 static __always_inline bool leave(struct gt_entered *here, __u64 address, __u64 ids, struct gt_left *call)
 {
 	__u16 window = (__u16)shared.window_generation;
-	__u32 tid = (__u32)ids;
+	__u32 tid = (__u32)ids, slot = 0, lease = 0;
+	struct gt_told told = {};
 	struct gt_thread *thread;
 
+	if (here) {
+		slot = here->slot;
+		lease = here->lease;
+		told = told_by(here);
+	}
 	/* A void one may be in the way of a good one in the hash. */
 	if (here && here->open == address && here->window == window) {
 		here->open = 0;
-		if (!gt_is_leased(here->slot, here->lease))
+		if (!gt_is_leased(slot, lease))
 			return false;
-		call->took_ns = call->on_ns = bpf_ktime_get_ns() - here->enter_ns;
-		call->slot = here->slot;
-		call->kind = here->kind;
-		call->zero_timeout = here->zero_timeout;
+		call->took_ns = call->on_ns = bpf_ktime_get_ns() - told.enter_ns;
+		call->slot = slot;
+		call->kind = told.kind;
+		call->zero_timeout = told.zero_timeout;
 	} else {
 		thread = bpf_map_lookup_elem(&threads, &tid);
 		if (!thread || !thread->window || thread->window != window)
@@ -228,10 +260,13 @@ SEC("tp_btf/sys_exit")
 int BPF_PROG(sys_exit, struct pt_regs *regs, long result)
 {
 	struct gt_entered *here = gt_entered_on(bpf_get_smp_processor_id());
+	struct gt_told call = {};
 	struct gt_slot *slot;
 	__u64 took, class;
-	__u32 kind;
+	__u32 counters;
 
+	if (likely(here))
+		call = told_by(here);
 	if (unlikely(!here || here->open != (__u64)regs || here->generation != shared.entered_generation)) {
 		__u64 ids = bpf_get_current_pid_tgid();
 
@@ -239,19 +274,19 @@ int BPF_PROG(sys_exit, struct pt_regs *regs, long result)
 			leave_otherwise(here, regs, ids, result);
 		return 0;
 	}
-	took = bpf_ktime_get_ns() - here->enter_ns;
 	here->open = 0;
-	slot = bpf_map_lookup_elem(&slots, &here->counters);
-	kind = here->kind;
-	class = gt_class_of(kind);
+	took = bpf_ktime_get_ns() - call.enter_ns;
+	counters = call.counters;
+	slot = bpf_map_lookup_elem(&slots, &counters);
+	class = gt_class_of(call.kind);
 	gt_keep_bounds(class);
 	if (!slot || class >= GT_CLASSES)
 		return 0;
 	if (likely(took < GT_BLOCKED_NS))
-		gt_record_short(here->own, &slot->window[class], took);
+		gt_record_short(call.own, &slot->window[class], took);
 	else
-		correct_jitter(&slot->jitter[class], here->own, took, took);
-	if (tells_more(kind, result))
-		count_result(slot, kind | (here->zero_timeout ? ZERO_TIMEOUT : 0) | (here->own ? OWN : 0), result, regs);
+		correct_jitter(&slot->jitter[class], call.own, took, took);
+	if (tells_more(call.kind, result))
+		count_result(slot, call.kind | (call.zero_timeout ? ZERO_TIMEOUT : 0) | (call.own ? OWN : 0), result, regs);
 	return 0;
 }

@@ -36,7 +36,7 @@ struct gt_thread {
 	__u16 window;       /* the window in which enter_ns was stamped; 0: no call to count */
 	__u16 cpu;          /* NR_CPUS is 8,192 at most (arch/x86/Kconfig; arm64: 4,096) */
 	__u8 kind;          /* GT_KIND_... of the system call entered */
-	__u8 zero_timeout;  /* of an epoll call */
+	__u8 zero_timeout;  /* it is an epoll call with timeout 0 */
 	__u8 out;           /* enum gt_out */
 	__u8 out_class;     /* class + 1 of the call it sleeps in; 0: none known */
 };
@@ -223,10 +223,7 @@ static __always_inline struct gt_slot *gt_slot_of_current(void)
 	return watch ? bpf_map_lookup_elem(&slots, &watch->slot) : 0;
 }
 
-/*
- * For programs of one tracepoint that cannot interrupt themselves on one CPU: two of them must not write to the same
- * counters (sched_switch runs with interrupts off, sys_exit without preemption or is left out when it would nest).
- */
+/* The element of `slots` that calls and switches of a process are counted in on a CPU. */
 static __always_inline __u32 gt_counters_at(__u32 slot, __u32 cpu, bool *own)
 {
 	__u32 copies = shared.copies[slot & (GT_MAX_SLOTS - 1)];
@@ -235,6 +232,11 @@ static __always_inline __u32 gt_counters_at(__u32 slot, __u32 cpu, bool *own)
 	return *own ? copies + cpu : slot;
 }
 
+/*
+ * For programs of one tracepoint that cannot interrupt themselves on one CPU: two of them must not write to the same
+ * counters (sched_switch runs with interrupts off, sys_exit is left out where it would nest: kernel/trace/bpf_trace.c,
+ * __bpf_trace_run).
+ */
 static __always_inline struct gt_counters gt_counters_of(__u32 slot, __u32 cpu)
 {
 	struct gt_counters counters = {};

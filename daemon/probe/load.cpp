@@ -20,6 +20,12 @@
 namespace gotuned {
 namespace {
 
+template <typename... Skeleton>
+constexpr bool share_their_variables = ((sizeof(*Skeleton::bss) == sizeof(gt_shared)) && ...);
+static_assert(share_their_variables<sched_bpf, process_bpf, syscalls_bpf, net_bpf, tcp_bpf, calls_bpf, memory_bpf,
+                                    swap_bpf, irq_bpf>,
+              "gt_shared is the only variable of each object");
+
 std::span<const std::byte> elf_of(std::size_t object) {
     std::size_t size = 0;
     const void* bytes = object == GT_OBJECT_SCHED      ? sched_bpf__elf_bytes(&size)

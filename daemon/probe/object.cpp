@@ -3,6 +3,8 @@
 #include <bpf/bpf.h>
 #include <bpf/btf.h>
 #include <bpf/libbpf.h>
+#include <sys/mman.h>
+#include <unistd.h>
 
 #include <cerrno>
 
@@ -30,8 +32,9 @@ Opened open_object(const BpfObjectSource& source) {
         if (bpf_map* const map = bpf_object__find_map_by_name(object.get(), name); map != nullptr)
             bpf_map__set_max_entries(map, entries);
     for (const auto& [name, fd] : source.maps)
-        if (bpf_map* const map = bpf_object__find_map_by_name(object.get(), name.c_str()); map != nullptr)
-            bpf_map__reuse_fd(map, fd);
+        if (bpf_map* const map = bpf_object__find_map_by_name(object.get(), name.c_str());
+            map != nullptr && bpf_map__reuse_fd(map, fd) != 0)
+            return {};
     return object;
 }
 
@@ -81,6 +84,17 @@ Refused refused_programs(const BpfObjectSource& source, const std::vector<std::s
     return refused;
 }
 
+/// libbpf 1.6 and newer map an object's variables in loading it. As in mapping.cpp: they are none of a child's
+/// business.
+void hide_variables(const bpf_object& object) {
+    bpf_map* const variables = bpf_object__find_map_by_name(&object, ".bss");
+    std::size_t size = 0;
+    const void* const address = variables == nullptr ? nullptr : bpf_map__initial_value(variables, &size);
+    if (address == nullptr) return;
+    const auto page = static_cast<std::size_t>(::sysconf(_SC_PAGESIZE));
+    (void)::madvise(const_cast<void*>(address), (size + page - 1) / page * page, MADV_DONTFORK);
+}
+
 }  // namespace
 
 void BpfObjectClose::operator()(bpf_object* object) const { bpf_object__close(object); }
@@ -114,6 +128,7 @@ Result<BpfObject> BpfObject::load(const BpfObjectSource& source, const ProbeFeat
             program.loaded = bpf_object__find_program_by_name(object.get(), name.c_str());
         result.programs_.push_back(std::move(program));
     }
+    hide_variables(*object);
     result.object_ = std::move(object);
     return result;
 }

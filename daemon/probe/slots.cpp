@@ -169,14 +169,17 @@ Status SlotTable::watch(const ProcessId& process, MonoTime now, const Attachment
 SlotDelta SlotTable::unwatch(const ProcessId& process, MonoTime now, const Attachment& attachment) {
     const auto found = leases_.find(process);
     if (found == leases_.end()) return {};
-    if (const auto owner = owners_.find(process.pid); owner != owners_.end() && owner->second == process) {
-        const auto key = static_cast<std::uint32_t>(process.pid);
+    const auto owner = owners_.find(process.pid);
+    const bool owns = owner != owners_.end() && owner->second == process;
+    const auto key = static_cast<std::uint32_t>(process.pid);
+    if (owns) bpf_map_delete_elem(maps_.watched, &key);  // gone already when the process has ended
+    // Before the bit: while it is set, sched_switch empties the places that the process's threads leave.
+    new_lease(*maps_.shared, found->second->slot);
+    if (owns) {
         clear_bit(process.pid);
-        bpf_map_delete_elem(maps_.watched, &key);  // gone already when the process has ended
         owners_.erase(owner);
         forget_threads(process.pid);
     }
-    new_lease(*maps_.shared, found->second->slot);
     SlotDelta delta = take(*found->second, now, attachment);
     if (found->second->copies != none) {
         release(*found->second, now);

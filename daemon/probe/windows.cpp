@@ -157,7 +157,7 @@ ProbeCosts LoadedProbes::costs() const {
         // Without the 60 ns a run that the statistics themselves take, on the machines of scripts/bench.
         costs.switch_seconds = 400e-9;
         costs.arrival_seconds = 160e-9;
-        costs.call_seconds = 460e-9 + slow_way;
+        costs.call_seconds = 250e-9 + slow_way;
     }
     return costs;
 }

@@ -36,6 +36,25 @@ void work(Worker& worker) {
     }
 }
 
+/// Makes calls without a pause on a CPU of its own, so that nothing but the daemon changes where they are counted.
+struct Caller {
+    Steps steps;
+    std::atomic<bool> goes_on{true};
+    std::atomic<bool> switches{true};  ///< a second thread sleeps all the time
+    std::uint64_t made = 0;
+};
+
+void call(Caller& caller) {
+    std::thread sleeper([&caller] {
+        while (caller.goes_on) ::usleep(caller.switches ? 100 : 20'000);
+    });
+    pin_to(cpus_here().last);
+    caller.steps.stop_at(1);
+    for (; caller.goes_on; ++caller.made) ::fdatasync(-1);
+    sleeper.join();
+    caller.steps.stop_at(2);
+}
+
 /// Lets the child do one more step and waits for its end.
 void step(Child<Worker>& child) {
     const int now = child->steps.reached;
@@ -126,6 +145,58 @@ TEST_CASE("system calls of a process with copies are counted one by one") {
     CHECK(delta.jitter[GT_OTHER].count == 1000);
     CHECK(delta.window[GT_SLEEP].count() == 50);
     CHECK(delta.window[GT_SLEEP].sum > 50 * 100e-6);
+}
+
+TEST_CASE("no call is lost while copies come and go under a thread that calls without a pause") {
+    (void)load_probes();
+    Child<Caller> child(call);
+    LoadedProbes probes({});
+    child->steps.await(1);
+    REQUIRE(probes.watch(child.id()));
+    REQUIRE(probes.open_window());
+    child->steps.pass(1);
+    std::uint64_t counted = 0;
+    const auto take = [&] {
+        counted += static_cast<std::uint64_t>(probes.take(child.id(), MonoClock::now()).jitter[GT_FSYNC].count);
+    };
+    for (int round = 0; round < 3; ++round) {
+        for (const bool copies : {true, false}) {
+            child->switches = copies;
+            for (int i = 0; i < 100 && probes.has_copies(child.id()) != copies; ++i) {
+                std::this_thread::sleep_for(100ms);
+                take();
+                probes.tick(MonoClock::now());
+            }
+            REQUIRE(probes.has_copies(child.id()) == copies);
+        }
+        std::this_thread::sleep_for(150ms);
+        probes.tick(MonoClock::now());  // what the copies held is in the slot now
+    }
+    child->goes_on = false;
+    child->steps.await(2);
+    probes.close_window();
+    take();
+    CHECK(counted == child->made);
+}
+
+TEST_CASE("the next process in a slot has none of the calls that the one before goes on making") {
+    (void)load_probes();
+    Child<Caller> child(call);
+    Child<Worker> second(work);
+    ProbeOptions options;
+    options.max_processes = 1;
+    LoadedProbes probes(options);
+    child->steps.await(1);
+    second->steps.await(1);
+    REQUIRE(probes.watch(child.id()));
+    REQUIRE(probes.open_window());
+    child->steps.pass(1);
+    std::this_thread::sleep_for(50ms);
+    CHECK(probes.unwatch(child.id()).window[GT_FSYNC].count() > 0);
+    REQUIRE(probes.watch(second.id()));
+    std::this_thread::sleep_for(100ms);
+    CHECK(probes.take(second.id(), MonoClock::now()).window[GT_FSYNC].count() == 0);
+    child->goes_on = false;
 }
 
 TEST_CASE("a process that comes into a slot whose holder had copies begins at zero") {

@@ -326,7 +326,7 @@ TEST_CASE("a call that ends on another CPU than it began on is counted once, and
     CHECK(delta.window[GT_OTHER].count() > 780);  // some may take 20 ms
 }
 
-TEST_CASE("calls are nobody else's whose thread had the kernel stack, or the CPU, before") {
+TEST_CASE("a call is not taken for one of the thread that had the kernel stack, or the CPU, before") {
     const auto probes = load_probes();
     const auto threads_that_call = [cpu = cpus_here().first](Steps& steps) {
         pin_to(cpu);
