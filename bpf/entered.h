@@ -27,7 +27,6 @@ static __always_inline struct gt_entered *gt_entered_on(__u64 cpu)
 static __always_inline void gt_enter_thread(struct gt_thread *thread, const struct gt_entered *call)
 {
 	thread->kind = call->kind;
-	thread->zero_timeout = call->zero_timeout;
 	thread->off_ns = 0;
 	thread->window = call->window;
 	thread->enter_ns = call->enter_ns;

@@ -34,6 +34,7 @@ enum gt_object {
 #define GT_KIND_EPOLL 0x10U
 #define GT_KIND_SOCKOPT 0x20U /* getsockopt: may hand out the error of a connect */
 #define GT_KIND_CLONE 0x40U   /* its EAGAIN is a failure */
+#define GT_KIND_ZERO_TIMEOUT 0x80U /* not of the number: this epoll call waits for nothing */
 #define GT_EPOLL (GT_WAIT + 1 + GT_KIND_EPOLL)
 #define GT_CLONES (GT_CLONE + 1 + GT_KIND_CLONE)
 
@@ -46,7 +47,6 @@ struct gt_entered {
 	__u64 open;       /* the same while the call is under way; else 0 */
 	__u64 enter_ns;
 	__u8 kind;        /* GT_KIND_... of the call */
-	__u8 zero_timeout; /* it is an epoll call with timeout 0 */
 	__u8 own;         /* the counters are this CPU's own: see gt_shared.copies */
 	__u32 generation; /* gt_shared.entered_generation when `own` and what follows were looked up */
 	__u32 tid;

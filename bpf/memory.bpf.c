@@ -59,7 +59,7 @@ static __always_inline int reclaim_ends(void)
 	bpf_map_delete_elem(&reclaims, &tid);
 	/* Begun under an earlier attachment, which missed its end, or for a process that is not watched any more. */
 	if (reclaim.generation != shared.memory_generation ||
-	    shared.lease[reclaim.slot & (GT_MAX_SLOTS - 1)] != reclaim.lease)
+	    !gt_is_leased(reclaim.slot, reclaim.lease))
 		return 0;
 	slot = bpf_map_lookup_elem(&slots, &reclaim.slot);
 	now = bpf_ktime_get_ns();

@@ -90,7 +90,7 @@ static __always_inline bool gt_is_followed(const struct sock *sk)
 
 static __always_inline bool gt_is_owned_by(struct gt_socket *socket, __u32 tgid)
 {
-	return socket->tgid == tgid && shared.lease[socket->slot & (GT_MAX_SLOTS - 1)] == socket->lease &&
+	return socket->tgid == tgid && gt_is_leased(socket->slot, socket->lease) &&
 	       socket->generation == shared.network_generation;
 }
 
@@ -99,7 +99,7 @@ static __always_inline struct gt_slot *gt_slot_of_owner(struct gt_socket *socket
 {
 	__u32 slot = socket->slot;
 
-	if (socket->generation != shared.network_generation || shared.lease[slot & (GT_MAX_SLOTS - 1)] != socket->lease)
+	if (socket->generation != shared.network_generation || !gt_is_leased(slot, socket->lease))
 		return 0;
 	return bpf_map_lookup_elem(&slots, &slot);
 }
@@ -119,7 +119,7 @@ static __always_inline struct gt_socket *gt_label(struct sock *sk, __u32 tgid)
 	}
 	/* Made while nobody looked, or while nobody watched the reader: who knows what was read since. */
 	if (socket->generation != shared.network_generation ||
-	    shared.lease[socket->slot & (GT_MAX_SLOTS - 1)] != socket->lease) {
+	    !gt_is_leased(socket->slot, socket->lease)) {
 		socket->arrival.at_ns = 0;
 		socket->next.at_ns = 0;
 		socket->has_seen = 0;

@@ -31,6 +31,15 @@ static __noinline bool has_zero_timeout(struct pt_regs *regs, long number)
 	return time[0] == 0 && time[1] == 0;
 }
 
+static __always_inline __u8 kind_of_call(struct pt_regs *regs, long number)
+{
+	__u32 kind = gt_kind_of((unsigned long)number);
+
+	if ((kind & GT_KIND_EPOLL) && has_zero_timeout(regs, number))
+		kind |= GT_KIND_ZERO_TIMEOUT;
+	return (__u8)kind;
+}
+
 /* Nobody would take the stamp along when the thread is switched out: it goes to the thread's own entry at once. */
 static __noinline void enter_by_thread(struct pt_regs *regs, long number, __u64 ids)
 {
@@ -42,8 +51,7 @@ static __noinline void enter_by_thread(struct pt_regs *regs, long number, __u64 
 	thread = gt_thread_of(GT_OBJECT_SYSCALLS, (__u32)(ids >> 32), (__u32)ids);
 	if (!thread)
 		return;
-	call.kind = (__u8)gt_kind_of((unsigned long)number);
-	call.zero_timeout = (call.kind & GT_KIND_EPOLL) && has_zero_timeout(regs, number);
+	call.kind = kind_of_call(regs, number);
 	call.window = (__u16)shared.window_generation;
 	call.enter_ns = bpf_ktime_get_ns();
 	gt_enter_thread(thread, &call);
@@ -98,9 +106,7 @@ int BPF_PROG(sys_enter, struct pt_regs *regs, long id)
 	/* -1: seccomp or a tracer took the call away. 32-bit calls have other numbers. */
 	if (unlikely(id < 0 || gt_is_compat(regs)))
 		return 0;
-	here->kind = (__u8)gt_kind_of((unsigned long)id);
-	if (here->kind & GT_KIND_EPOLL)
-		here->zero_timeout = has_zero_timeout(regs, id);
+	here->kind = kind_of_call(regs, id);
 	here->enter_ns = bpf_ktime_get_ns();
 	here->open = address;
 	return 0;
@@ -126,17 +132,16 @@ static __always_inline void count_poll(struct gt_slot *slot, bool own, bool zero
 		gt_count(own, &slot->polls.empty[which], 1);
 }
 
-#define ZERO_TIMEOUT 0x100U
-#define OWN 0x200U
+#define OWN 0x100U
 
-/* What a call says beside how long it took. */
+/* What a call says beside how long it took. `call` is its kind, and OWN for counters that are. */
 static __noinline void count_result(struct gt_slot *slot, __u32 call, long result, struct pt_regs *regs)
 {
 	bool own = call & OWN;
 	int error = 0;
 
 	if (call & GT_KIND_EPOLL)
-		count_poll(slot, own, call & ZERO_TIMEOUT, result);
+		count_poll(slot, own, call & GT_KIND_ZERO_TIMEOUT, result);
 	if (result < 0 && result >= -4095)
 		count_errno(slot, own, gt_class_of(call), -result);
 	/* A connect that does not block fails later: its errno is what getsockopt(SO_ERROR) hands out. */
@@ -144,11 +149,6 @@ static __noinline void count_result(struct gt_slot *slot, __u32 call, long resul
 		 gt_argument_3(regs) == SO_ERROR &&
 		 bpf_probe_read_user(&error, sizeof(error), (void *)gt_argument_4(regs)) == 0)
 		count_errno(slot, own, GT_CONNECT, error);
-}
-
-static __always_inline bool tells_more(__u32 kind, long result)
-{
-	return (kind & ~GT_KIND_CLASS) || (result < 0 && result != -EAGAIN);
 }
 
 /*
@@ -161,12 +161,11 @@ struct gt_told {
 	__u32 counters;
 	__u8 kind;
 	__u8 own;
-	__u8 zero_timeout;
 };
 
 static __always_inline struct gt_told told_by(const struct gt_entered *here)
 {
-	struct gt_told call = {here->enter_ns, here->counters, here->kind, here->own, here->zero_timeout};
+	struct gt_told call = {here->enter_ns, here->counters, here->kind, here->own};
 
 	gt_in_this_order();
 	return call;
@@ -178,7 +177,6 @@ struct gt_left {
 	__u64 on_ns; /* of it, on the CPU; UNKNOWN where nobody saw for how long it was off */
 	__u32 slot;
 	__u32 kind;
-	bool zero_timeout;
 };
 
 #define UNKNOWN (~0ULL)
@@ -204,7 +202,6 @@ static __always_inline bool leave(struct gt_entered *here, __u64 address, __u64 
 		call->took_ns = call->on_ns = bpf_ktime_get_ns() - told.enter_ns;
 		call->slot = slot;
 		call->kind = told.kind;
-		call->zero_timeout = told.zero_timeout;
 	} else {
 		thread = bpf_map_lookup_elem(&threads, &tid);
 		if (!thread || !thread->window || thread->window != window)
@@ -216,7 +213,6 @@ static __always_inline bool leave(struct gt_entered *here, __u64 address, __u64 
 		call->on_ns = call->took_ns > thread->off_ns ? call->took_ns - thread->off_ns : 0;
 		call->slot = thread->slot;
 		call->kind = thread->kind;
-		call->zero_timeout = thread->zero_timeout;
 	}
 	if (!shared.scheduler_generation)
 		call->on_ns = UNKNOWN;
@@ -235,25 +231,31 @@ static __noinline void correct_jitter(struct gt_jitter *jitter, bool own, __u64 
 	gt_count(own, &jitter->sum_sq, wanted_scaled * wanted_scaled - has_scaled * has_scaled);
 }
 
+static __always_inline void count_call(struct gt_slot *slot, bool own, __u32 kind, __u64 took, __u64 on, long result,
+				       struct pt_regs *regs)
+{
+	__u64 class = gt_class_of(kind);
+
+	gt_keep_bounds(class);
+	if (!slot || class >= GT_CLASSES)
+		return;
+	if (likely(took < GT_BLOCKED_NS))
+		gt_record_short(own, &slot->window[class], took);
+	if (unlikely(on != took || took >= GT_BLOCKED_NS))
+		correct_jitter(&slot->jitter[class], own, took, on);
+	if ((kind & ~GT_KIND_CLASS) || (result < 0 && result != -EAGAIN))
+		count_result(slot, kind | (own ? OWN : 0), result, regs);
+}
+
 static __noinline void leave_otherwise(struct gt_entered *here, struct pt_regs *regs, __u64 ids, long result)
 {
 	struct gt_left call = {};
 	struct gt_counters to;
-	__u64 class;
 
 	if (!leave(here, (__u64)regs, ids, &call))
 		return;
 	to = gt_counters_of(call.slot, bpf_get_smp_processor_id());
-	class = gt_class_of(call.kind);
-	gt_keep_bounds(class);
-	if (!to.slot || class >= GT_CLASSES)
-		return;
-	if (call.took_ns < GT_BLOCKED_NS)
-		gt_record_short(to.own, &to.slot->window[class], call.took_ns);
-	if (call.on_ns != call.took_ns || call.took_ns >= GT_BLOCKED_NS)
-		correct_jitter(&to.slot->jitter[class], to.own, call.took_ns, call.on_ns);
-	if (tells_more(call.kind, result))
-		count_result(to.slot, call.kind | (call.zero_timeout ? ZERO_TIMEOUT : 0) | (to.own ? OWN : 0), result, regs);
+	count_call(to.slot, to.own, call.kind, call.took_ns, call.on_ns, result, regs);
 }
 
 SEC("tp_btf/sys_exit")
@@ -261,9 +263,8 @@ int BPF_PROG(sys_exit, struct pt_regs *regs, long result)
 {
 	struct gt_entered *here = gt_entered_on(bpf_get_smp_processor_id());
 	struct gt_told call = {};
-	struct gt_slot *slot;
-	__u64 took, class;
 	__u32 counters;
+	__u64 took;
 
 	if (likely(here))
 		call = told_by(here);
@@ -277,16 +278,6 @@ int BPF_PROG(sys_exit, struct pt_regs *regs, long result)
 	here->open = 0;
 	took = bpf_ktime_get_ns() - call.enter_ns;
 	counters = call.counters;
-	slot = bpf_map_lookup_elem(&slots, &counters);
-	class = gt_class_of(call.kind);
-	gt_keep_bounds(class);
-	if (!slot || class >= GT_CLASSES)
-		return 0;
-	if (likely(took < GT_BLOCKED_NS))
-		gt_record_short(call.own, &slot->window[class], took);
-	else
-		correct_jitter(&slot->jitter[class], call.own, took, took);
-	if (tells_more(call.kind, result))
-		count_result(slot, call.kind | (call.zero_timeout ? ZERO_TIMEOUT : 0) | (call.own ? OWN : 0), result, regs);
+	count_call(bpf_map_lookup_elem(&slots, &counters), call.own, call.kind, took, took, result, regs);
 	return 0;
 }

@@ -36,9 +36,9 @@ struct gt_thread {
 	__u16 window;       /* the window in which enter_ns was stamped; 0: no call to count */
 	__u16 cpu;          /* NR_CPUS is 8,192 at most (arch/x86/Kconfig; arm64: 4,096) */
 	__u8 kind;          /* GT_KIND_... of the system call entered */
-	__u8 zero_timeout;  /* it is an epoll call with timeout 0 */
 	__u8 out;           /* enum gt_out */
 	__u8 out_class;     /* class + 1 of the call it sleeps in; 0: none known */
+	__u8 reserved;      /* no holes: it is copied from the stack */
 };
 
 _Static_assert(sizeof(struct gt_thread) == 56, "32,768 of them are kept");

@@ -4,7 +4,6 @@
 #include <bpf/btf.h>
 #include <bpf/libbpf.h>
 #include <sys/mman.h>
-#include <unistd.h>
 
 #include <cerrno>
 
@@ -91,8 +90,7 @@ void hide_variables(const bpf_object& object) {
     std::size_t size = 0;
     const void* const address = variables == nullptr ? nullptr : bpf_map__initial_value(variables, &size);
     if (address == nullptr) return;
-    const auto page = static_cast<std::size_t>(::sysconf(_SC_PAGESIZE));
-    (void)::madvise(const_cast<void*>(address), (size + page - 1) / page * page, MADV_DONTFORK);
+    (void)::madvise(const_cast<void*>(address), size, MADV_DONTFORK);
 }
 
 }  // namespace
