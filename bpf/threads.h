@@ -70,35 +70,24 @@ static __always_inline __u32 gt_class_of(__u32 kind)
 	return class ? class - 1 : GT_OTHER;
 }
 
-/* floor(log2), of which the bucket is made. */
-static __always_inline __u32 gt_bucket(__u64 ns)
-{
-	__u32 log = 0;
+/* Of 8 bits: the place of the highest one, from 1. */
+static const __u8 gt_highest[256] = {
+	[1] = 1, [2 ... 3] = 2, [4 ... 7] = 3, [8 ... 15] = 4, [16 ... 31] = 5, [32 ... 63] = 6, [64 ... 127] = 7, [128 ... 255] = 8,
+};
 
-	if (ns >> 32) {
-		ns >>= 32;
-		log += 32;
-	}
-	if (ns >> 16) {
-		ns >>= 16;
-		log += 16;
-	}
-	if (ns >> 8) {
-		ns >>= 8;
-		log += 8;
-	}
-	if (ns >> 4) {
-		ns >>= 4;
-		log += 4;
-	}
-	if (ns >> 2) {
-		ns >>= 2;
-		log += 2;
-	}
-	log += (__u32)(ns >> 1) & 1;
-	if (log < 10)
-		return 0;
-	return log - 9 < GT_BUCKETS ? log - 9 : GT_BUCKETS - 1;
+/* How long something takes changes from one time to the next: a look-up mispredicts no branch where a search would. */
+static __always_inline __u64 gt_bucket(__u64 ns)
+{
+	__u64 us = ns >> 10;
+
+	gt_keep_bounds(us);
+	if (us < 256)
+		return gt_highest[us];
+	us >>= 8;
+	if (us < 256)
+		return 8 + gt_highest[us];
+	us >>= 8;
+	return us < 256 ? 16 + gt_highest[us] : GT_BUCKETS - 1;
 }
 
 /* Where the counters of a process are for the CPU that runs now. */
@@ -135,8 +124,9 @@ static __always_inline void gt_record_in(bool own, __u32 *bucket, __u64 *sum_ns,
 
 static __always_inline void gt_record_own(bool own, struct gt_hist *hist, __u64 ns)
 {
-	__u32 bucket = gt_bucket(ns);
+	__u64 bucket = gt_bucket(ns);
 
+	gt_keep_bounds(bucket);
 	if (bucket < GT_BUCKETS)
 		gt_record_in(own, &hist->buckets[bucket], &hist->sum_ns, &hist->sum_sq, &hist->max_ns, ns);
 }
@@ -146,18 +136,11 @@ static __always_inline void gt_record(struct gt_hist *hist, __u64 ns)
 	gt_record_own(false, hist, ns);
 }
 
-/* Of 8 bits: the place of the highest one, from 1. */
-static const __u8 gt_highest[256] = {
-	[1] = 1, [2 ... 3] = 2, [4 ... 7] = 3, [8 ... 15] = 4, [16 ... 31] = 5, [32 ... 63] = 6, [64 ... 127] = 7, [128 ... 255] = 8,
-};
-
-/* ns below GT_BLOCKED_NS. How long calls take changes from one to the next: a look-up mispredicts no branch. */
+/* ns below GT_BLOCKED_NS */
 static __always_inline void gt_record_short(bool own, struct gt_short_hist *hist, __u64 ns)
 {
-	__u64 us = ns >> 10, bucket;
+	__u64 bucket = gt_bucket(ns);
 
-	gt_keep_bounds(us);
-	bucket = us < 256 ? gt_highest[us] : 8 + gt_highest[(us >> 8) & 255];
 	gt_keep_bounds(bucket);
 	if (bucket < GT_SHORT_BUCKETS)
 		gt_record_in(own, &hist->buckets[bucket], &hist->sum_ns, &hist->sum_sq, &hist->max_ns, ns);
@@ -166,8 +149,9 @@ static __always_inline void gt_record_short(bool own, struct gt_short_hist *hist
 /* ns of GT_BLOCKED_NS and more */
 static __always_inline void gt_record_blocked(bool own, struct gt_blocked_hist *hist, __u64 ns)
 {
-	__u32 bucket = gt_bucket(ns) - GT_BLOCKED_FIRST;
+	__u64 bucket = gt_bucket(ns) - GT_BLOCKED_FIRST;
 
+	gt_keep_bounds(bucket);
 	if (bucket < GT_BLOCKED_BUCKETS)
 		gt_record_in(own, &hist->buckets[bucket], &hist->sum_ns, &hist->sum_sq, &hist->max_ns, ns);
 }
